@@ -1,0 +1,58 @@
+//! Where everything lies.
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root and the folders that the chores read and write.
+pub struct Paths {
+    pub root: PathBuf,
+}
+
+impl Paths {
+    /// The root is the parent of this package, wherever the call came from.
+    pub fn new() -> Self {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        Self {
+            root: manifest.parent().unwrap_or(manifest).to_owned(),
+        }
+    }
+
+    /// Work files of the chores, ignored by git.
+    pub fn work(&self) -> PathBuf {
+        self.root.join("target/lookalike")
+    }
+
+    /// One stamp a step; see [`crate::cache`].
+    pub fn stamps(&self) -> PathBuf {
+        self.work().join("stamps")
+    }
+
+    /// Archives as fetched.
+    pub fn packages(&self) -> PathBuf {
+        self.work().join("packages")
+    }
+
+    /// InceptionV3, f32.
+    pub fn weights(&self) -> PathBuf {
+        self.work().join("weights/inception_v3.onnx")
+    }
+
+    /// The sample shop's catalogue: `catalog.csv`, `pictures/`, `ATTRIBUTION.md`.
+    pub fn catalog_source(&self) -> PathBuf {
+        self.work().join("catalog-src")
+    }
+
+    /// What `lookalike model prepare` makes of the weights.
+    pub fn model(&self) -> PathBuf {
+        self.work().join("model/model.onnx")
+    }
+
+    /// What `lookalike index` writes and the page loads.
+    pub fn catalog(&self) -> PathBuf {
+        self.root.join("catalog")
+    }
+
+    /// The wasm module and its bindings.
+    pub fn pkg(&self) -> PathBuf {
+        self.root.join("pkg")
+    }
+}
