@@ -1,0 +1,158 @@
+//! x86-64 with AVX2: `vpmaddwd` on tiles of 4 pixels by 16 channels. `vpmaddubsw` would be faster and saturates.
+
+use core::arch::x86_64::*;
+
+use super::simd::{self, MAGIC, Simd};
+use super::{Family, Ops, Tile, winograd};
+
+pub(super) static OPS: Ops = Ops {
+    family: Family::Pairs,
+    flip: || 0,
+    mr: 4,
+    nr: 16,
+    tile,
+    winograd: Some(winograd::Ops { raw, input_2d, output_2d, input_1d, output_1d }),
+    fallback: None,
+};
+
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct V(__m256i);
+
+// SAFETY: (of all blocks below) AVX2 is there by the contract of `Simd`, and so are the bytes behind the pointers.
+impl Simd for V {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn splat(x: i32) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_set1_epi32(x) })
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const i32) -> Self {
+        // SAFETY: AVX2 and 32 bytes, by contract.
+        V(unsafe { _mm256_loadu_si256(p.cast()) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut i32) {
+        // SAFETY: AVX2 and 32 bytes, by contract.
+        unsafe { _mm256_storeu_si256(p.cast(), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn add(self, o: Self) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_add_epi32(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn sub(self, o: Self) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_sub_epi32(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn mul(self, o: Self) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_mullo_epi32(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn shl<const N: u32>(self) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_sll_epi32(self.0, _mm_cvtsi32_si128(N as i32)) })
+    }
+    #[inline(always)]
+    unsafe fn shr<const N: u32>(self) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_sra_epi32(self.0, _mm_cvtsi32_si128(N as i32)) })
+    }
+    #[inline(always)]
+    unsafe fn broadcast(p: *const u32) -> Self {
+        // SAFETY: AVX2 and 4 bytes, by contract.
+        V(unsafe { _mm256_set1_epi32(p.read_unaligned() as i32) })
+    }
+    #[inline(always)]
+    unsafe fn dot(self, a: Self, b: Self) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_add_epi32(self.0, _mm256_madd_epi16(a.0, b.0)) })
+    }
+    #[inline(always)]
+    unsafe fn load_u8(p: *const u8) -> Self {
+        // SAFETY: AVX2 and 16 bytes, by contract.
+        V(unsafe { _mm256_cvtepu8_epi16(_mm_loadu_si128(p.cast())) })
+    }
+    #[inline(always)]
+    unsafe fn add16(self, o: Self) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_add_epi16(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn sub16(self, o: Self) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_sub_epi16(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn shl16<const N: u32>(self) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_sll_epi16(self.0, _mm_cvtsi32_si128(N as i32)) })
+    }
+    #[inline(always)]
+    unsafe fn round(self, scale: Self, lo: f32, hi: f32, zero_point: i32) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe {
+            let real = _mm256_mul_ps(_mm256_cvtepi32_ps(self.0), _mm256_castsi256_ps(scale.0));
+            let real = _mm256_min_ps(_mm256_max_ps(real, _mm256_set1_ps(lo)), _mm256_set1_ps(hi));
+            let code = _mm256_castps_si256(_mm256_add_ps(real, _mm256_set1_ps(MAGIC)));
+            _mm256_sub_epi32(code, _mm256_set1_epi32(MAGIC.to_bits() as i32 - zero_point))
+        })
+    }
+    #[inline(always)]
+    unsafe fn store_u8(p: *mut u8, first: Self, second: Self) {
+        // SAFETY: AVX2 and 16 bytes, by contract.
+        unsafe {
+            // Lanes of 128 bits: f0 s0 | f1 s1, put in order as f0 f1 | s0 s1.
+            let halves = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(first.0, second.0));
+            let bytes = _mm_packus_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
+            _mm_storeu_si128(p.cast(), bytes);
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn tile_avx2(t: &mut Tile<'_>) {
+    // SAFETY: AVX2 is enabled here.
+    unsafe { simd::tile::<V, 4, 2>(t) }
+}
+
+fn tile(t: &mut Tile<'_>) {
+    // SAFETY: `Isa::ops` hands out this table only where AVX2 was detected.
+    unsafe { tile_avx2(t) }
+}
+
+#[target_feature(enable = "avx2")]
+fn raw_avx2(a: &[u32], lda: usize, b: &[u32], groups: usize, out: &mut [i32]) {
+    // SAFETY: AVX2 is enabled here.
+    unsafe { simd::raw::<V, 4, 2>(a, lda, b, groups, out) }
+}
+
+fn raw(a: &[u32], lda: usize, b: &[u32], groups: usize, out: &mut [i32]) {
+    // SAFETY: as `tile`.
+    unsafe { raw_avx2(a, lda, b, groups, out) }
+}
+
+macro_rules! transform {
+    ($name:ident, $avx2:ident, $job:ty) => {
+        #[target_feature(enable = "avx2")]
+        fn $avx2(job: &mut $job) {
+            // SAFETY: AVX2 is enabled here.
+            unsafe { winograd::$name::<V>(job) }
+        }
+
+        fn $name(job: &mut $job) {
+            // SAFETY: as `tile`.
+            unsafe { $avx2(job) }
+        }
+    };
+}
+
+transform!(input_2d, input_2d_avx2, winograd::Input2d<'_>);
+transform!(output_2d, output_2d_avx2, winograd::Output<'_>);
+transform!(input_1d, input_1d_avx2, winograd::Input1d<'_>);
+transform!(output_1d, output_1d_avx2, winograd::Output<'_>);

@@ -1,0 +1,144 @@
+//! Pools, sums and changes of scale: everything that is not a convolution. Written so that the compiler vectorises it.
+
+use std::ops::Range;
+
+use super::{Clamp, Rows, Shape, Window, requantise};
+
+/// Parts of the window that lie inside the map.
+fn span(out: usize, stride: usize, before: usize, kernel: usize, n: usize) -> Range<usize> {
+    let start = (out * stride) as isize - before as isize;
+    start.clamp(0, n as isize) as usize..(start + kernel as isize).clamp(0, n as isize) as usize
+}
+
+/// Largest code of each window; padding does not take part.
+///
+/// # Panics
+///
+/// When lengths do not agree with the shapes.
+pub fn max_pool(input: Shape, window: &Window, data: &[u8], rows: Range<usize>, out: &mut Rows<'_>) {
+    let (_, ow) = window.output(input.h, input.w).unwrap_or((0, 0));
+    assert!(data.len() == input.len());
+    out.check(rows.len() * ow, input.c);
+    let c = input.c;
+    for (line, y) in rows.enumerate() {
+        let ys = span(y, window.stride.0, window.pad_before.0, window.kernel.0, input.h);
+        for x in 0..ow {
+            let to = &mut out.data[(line * ow + x) * out.stride + out.offset..][..c];
+            to.fill(0);
+            for iy in ys.clone() {
+                for ix in span(x, window.stride.1, window.pad_before.1, window.kernel.1, input.w) {
+                    for (t, f) in to.iter_mut().zip(&data[(iy * input.w + ix) * c..][..c]) {
+                        *t = (*t).max(*f);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Mean of each window, `scale` = input scale / output scale. Padding counts (as zero) only if `include_pad`.
+///
+/// # Panics
+///
+/// When lengths do not agree with the shapes.
+#[allow(clippy::too_many_arguments, reason = "mirrors the operator")]
+pub fn average_pool(
+    input: Shape,
+    window: &Window,
+    include_pad: bool,
+    zero_point: u8,
+    scale: f32,
+    clamp: Clamp,
+    data: &[u8],
+    rows: Range<usize>,
+    out: &mut Rows<'_>,
+) {
+    let (_, ow) = window.output(input.h, input.w).unwrap_or((0, 0));
+    assert!(data.len() == input.len());
+    out.check(rows.len() * ow, input.c);
+    let c = input.c;
+    let area = window.kernel.0 * window.kernel.1;
+    // Sums down the columns first, then across, sliding: a pixel is added once for each row of windows that covers it.
+    let mut columns = vec![0u32; input.w * c];
+    let mut sums = vec![0i32; c];
+    for (line, y) in rows.enumerate() {
+        let ys = span(y, window.stride.0, window.pad_before.0, window.kernel.0, input.h);
+        columns.fill(0);
+        for iy in ys.clone() {
+            for (sum, code) in columns.iter_mut().zip(&data[iy * input.w * c..][..input.w * c]) {
+                *sum += u32::from(*code);
+            }
+        }
+        for x in 0..ow {
+            let xs = span(x, window.stride.1, window.pad_before.1, window.kernel.1, input.w);
+            let n = ys.len() * xs.len();
+            sums.fill(-((n * usize::from(zero_point)) as i32));
+            for ix in xs {
+                for (sum, column) in sums.iter_mut().zip(&columns[ix * c..][..c]) {
+                    *sum += *column as i32;
+                }
+            }
+            let scale = scale / if include_pad { area } else { n.max(1) } as f32;
+            let to = &mut out.data[(line * ow + x) * out.stride + out.offset..][..c];
+            for (code, sum) in to.iter_mut().zip(&sums) {
+                *code = requantise(*sum, scale, clamp);
+            }
+        }
+    }
+}
+
+/// How two maps are added.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AddParams {
+    /// Codes of zero of the two inputs.
+    pub zero_points: [u8; 2],
+    /// Input scale / output scale of the two inputs.
+    pub scales: [f32; 2],
+    /// Output range.
+    pub clamp: Clamp,
+}
+
+/// Sum of two maps of the same shape, code by code, into a dense map.
+///
+/// # Panics
+///
+/// When lengths differ.
+pub fn add(p: &AddParams, a: &[u8], b: &[u8], out: &mut [u8]) {
+    assert!(a.len() == out.len() && b.len() == out.len());
+    let (lo, hi) = p.clamp.bounds();
+    let [za, zb] = p.zero_points.map(i32::from);
+    for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
+        let real = (i32::from(*a) - za) as f32 * p.scales[0] + (i32::from(*b) - zb) as f32 * p.scales[1];
+        let code = real.max(lo).min(hi).round_ties_even() as i32;
+        *o = (code + i32::from(p.clamp.zero_point)) as u8;
+    }
+}
+
+/// Codes of one scale to codes of another, `scale` = input scale / output scale.
+///
+/// # Panics
+///
+/// When `data` is not a whole number of pixels of `c` channels that fit the output.
+pub fn requantise_map(c: usize, zero_point: u8, scale: f32, clamp: Clamp, data: &[u8], out: &mut Rows<'_>) {
+    assert!(c > 0 && data.len().is_multiple_of(c));
+    out.check(data.len() / c, c);
+    let table: [u8; 256] = std::array::from_fn(|code| requantise(code as i32 - i32::from(zero_point), scale, clamp));
+    for (pixel, to) in data.chunks_exact(c).zip(out.data.chunks_exact_mut(out.stride)) {
+        for (code, from) in to[out.offset..out.offset + c].iter_mut().zip(pixel) {
+            *code = table[usize::from(*from)];
+        }
+    }
+}
+
+/// Real numbers to codes: `zero_point + round_half_even(x / scale)`, NaN to the zero point.
+///
+/// # Panics
+///
+/// When lengths differ.
+pub fn quantise(scale: f32, zero_point: u8, data: &[f32], out: &mut [u8]) {
+    assert!(data.len() == out.len());
+    for (code, x) in out.iter_mut().zip(data) {
+        let real = (x / scale).round_ties_even() + f32::from(zero_point);
+        *code = real as u8;
+    }
+}
