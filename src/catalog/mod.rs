@@ -1,0 +1,172 @@
+//! What a shop sells: the product list that travels with the index.
+
+#[cfg(feature = "cli")]
+mod feed;
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+
+#[cfg(feature = "cli")]
+pub use feed::{Entry, FeedFormat, read_feed};
+
+/// A product as it is shown. Absent values stay absent in JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Product {
+    /// Unique in the catalogue, never empty.
+    pub id: String,
+    /// Its name.
+    pub title: String,
+    /// Where to buy it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The picture as the feed names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// A small picture, relative to the manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumb: Option<String>,
+    /// Price in units of `currency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<f64>,
+    /// ISO 4217 code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// The shop's own category.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// As in the feed, such as `in_stock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub availability: Option<String>,
+    /// All other columns.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// All products, in the order of the index's rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Products {
+    list: Vec<Product>,
+    rows: HashMap<String, u32>,
+}
+
+/// `products.json`.
+#[derive(Serialize, Deserialize)]
+struct File {
+    products: Vec<Product>,
+}
+
+impl Products {
+    /// A product list.
+    ///
+    /// # Errors
+    /// `BadCatalog` if an id is empty or appears twice.
+    pub fn new(list: Vec<Product>) -> Result<Self> {
+        let mut rows = HashMap::with_capacity(list.len());
+        for (row, product) in list.iter().enumerate() {
+            if product.id.is_empty() {
+                return Err(Error::new(
+                    ErrorKind::BadCatalog,
+                    format!("product {} ({:?}) has no id", row + 1, product.title),
+                ));
+            }
+            if let Some(first) = rows.insert(product.id.clone(), row as u32) {
+                return Err(Error::new(
+                    ErrorKind::BadCatalog,
+                    format!(
+                        "the id {:?} is used twice, by products {} and {}; ids must be unique",
+                        product.id,
+                        first + 1,
+                        row + 1
+                    ),
+                ));
+            }
+        }
+        Ok(Self { list, rows })
+    }
+
+    /// Reads `products.json`.
+    ///
+    /// # Errors
+    /// `BadCatalog` if it is not JSON of the documented form, or as [`Products::new`].
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let file: File = serde_json::from_slice(bytes).map_err(|cause| {
+            Error::with_source(ErrorKind::BadCatalog, "the product list cannot be read", cause)
+        })?;
+        Self::new(file.products)
+    }
+
+    /// The content of `products.json`.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        let file = File { products: self.list.clone() };
+        // Strings and finite numbers: serialising cannot fail.
+        serde_json::to_vec(&file).unwrap_or_default()
+    }
+
+    /// The product of a row.
+    #[must_use]
+    pub fn get(&self, row: u32) -> Option<&Product> {
+        self.list.get(row as usize)
+    }
+
+    /// The row of a product.
+    ///
+    /// # Errors
+    /// `BadQuery` if there is no such id.
+    pub fn row(&self, id: &str) -> Result<u32> {
+        self.rows.get(id).copied().ok_or_else(|| {
+            Error::new(ErrorKind::BadQuery, format!("the catalogue has no product {id:?}"))
+        })
+    }
+
+    /// All of them, by row.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Product] {
+        &self.list
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(id: &str) -> Product {
+        Product { id: id.into(), title: "Chair".into(), ..Product::default() }
+    }
+
+    #[test]
+    fn ids_are_unique_and_lead_to_rows() {
+        let products = Products::new(vec![product("a"), product("b")]).unwrap();
+        assert_eq!(products.row("b").unwrap(), 1);
+        assert_eq!(products.row("c").unwrap_err().kind(), ErrorKind::BadQuery);
+        let twice = Products::new(vec![product("a"), product("a")]).unwrap_err();
+        assert_eq!(twice.kind(), ErrorKind::BadCatalog);
+        assert!(twice.to_string().contains("1 and 2"), "{twice}");
+        assert!(Products::new(vec![product("")]).is_err());
+    }
+
+    #[test]
+    fn the_file_round_trips_and_says_nothing_of_what_is_absent() {
+        let products = Products::new(vec![product("a")]).unwrap();
+        let json = products.write();
+        assert_eq!(json, br#"{"products":[{"id":"a","title":"Chair"}]}"#);
+        assert_eq!(Products::read(&json).unwrap(), products);
+        assert!(Products::read(b"<html>").is_err());
+    }
+}

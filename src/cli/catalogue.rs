@@ -1,0 +1,123 @@
+//! Finding a catalogue's products and pictures on disk: a feed file, or a folder of pictures.
+
+use std::path::{Path, PathBuf};
+
+use super::files;
+use crate::catalog::{FeedFormat, Product, read_feed};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What is taken for a picture when a folder is searched.
+const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"];
+
+/// A product and where its picture lies.
+pub(super) struct Item {
+    pub(super) product: Product,
+    pub(super) picture: PathBuf,
+}
+
+/// A catalogue, and the rows of it that cannot be used, with the reason.
+pub(super) struct Catalogue {
+    pub(super) items: Vec<Item>,
+    pub(super) skipped: Vec<String>,
+    pub(super) attribution: Option<String>,
+}
+
+/// Reads a catalogue: a folder with a `catalog.csv` (or `.tsv`, `.jsonl`), such a file itself, or a
+/// folder of pictures whose sub-folders are categories.
+pub(super) fn read(path: &Path) -> Result<Catalogue> {
+    if !path.is_dir() {
+        return read_file(path);
+    }
+    let feed = ["catalog.csv", "catalog.tsv", "catalog.jsonl"].map(|name| path.join(name));
+    match feed.iter().find(|file| file.is_file()) {
+        Some(file) => read_file(file),
+        None => read_folder(path),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Catalogue> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let format = match extension.as_str() {
+        "csv" => FeedFormat::Csv,
+        "tsv" | "txt" => FeedFormat::Tsv,
+        "jsonl" | "ndjson" => FeedFormat::JsonLines,
+        _ => {
+            return Err(Error::new(
+                ErrorKind::BadCatalog,
+                format!(
+                    "{} is not a catalogue: give a folder of pictures, or a .csv, .tsv or .jsonl file",
+                    path.display()
+                ),
+            ));
+        }
+    };
+    let entries = read_feed(&files::read_text(path)?, format).map_err(|e| e.at(path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut items: Vec<Item> = Vec::with_capacity(entries.len());
+    let mut skipped = Vec::new();
+    let mut ids = std::collections::HashMap::new();
+    for entry in entries {
+        let place = format!("{} row {}", path.display(), entry.record);
+        match entry.product {
+            Err(error) => skipped.push(error.at(place).to_string()),
+            Ok(product) => {
+                if let Some(first) = ids.insert(product.id.clone(), entry.record) {
+                    return Err(Error::new(
+                        ErrorKind::BadCatalog,
+                        format!(
+                            "{place}: the id {:?} was already used in row {first}; ids must be unique",
+                            product.id
+                        ),
+                    ));
+                }
+                let picture = folder.join(product.image.as_deref().unwrap_or_default());
+                items.push(Item { product, picture });
+            }
+        }
+    }
+    let attribution = folder.join("ATTRIBUTION.md");
+    let attribution =
+        if attribution.is_file() { Some(files::read_text(&attribution)?) } else { None };
+    Ok(Catalogue { items, skipped, attribution })
+}
+
+fn read_folder(root: &Path) -> Result<Catalogue> {
+    let mut items = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        for path in files::list(&folder)? {
+            if path.is_dir() {
+                open.push(path);
+            } else if is_picture(&path) {
+                items.push(folder_item(root, &path));
+            }
+        }
+    }
+    items.sort_by(|a, b| a.picture.cmp(&b.picture));
+    if items.is_empty() {
+        return Err(Error::new(
+            ErrorKind::BadCatalog,
+            format!("{} holds no pictures and no catalog.csv", root.display()),
+        ));
+    }
+    Ok(Catalogue { items, skipped: Vec::new(), attribution: None })
+}
+
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    EXTENSIONS.contains(&extension.as_str())
+}
+
+/// The path below the root is the id, the file's name the title, the folder the category.
+fn folder_item(root: &Path, path: &Path) -> Item {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let id =
+        below.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+    let category = below
+        .parent()
+        .map(|p| p.to_string_lossy().into_owned())
+        .filter(|category| !category.is_empty());
+    let title = path.file_stem().unwrap_or_default().to_string_lossy().replace(['_', '-'], " ");
+    let product = Product { image: Some(id.clone()), id, title, category, ..Product::default() };
+    Item { product, picture: path.to_owned() }
+}

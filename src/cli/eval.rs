@@ -1,0 +1,6 @@
+use crate::error::Result;
+#[derive(clap::Args)]
+pub(super) struct Args {}
+pub(super) fn run(_: &Args) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! `lookalike inspect`.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::files;
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::{Index, ModelId};
+use crate::manifest::Manifest;
+use crate::model::Network;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A model.onnx, index.bin or manifest.json.
+    file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let bytes = files::read(&args.file)?;
+    let about = describe(&bytes).map_err(|e| e.at(args.file.display()))?;
+    if args.json {
+        println!("{about}");
+        return Ok(());
+    }
+    if let Value::Object(entries) = about {
+        for (key, value) in entries {
+            match value {
+                Value::String(text) => println!("{key:>14}  {text}"),
+                other => println!("{key:>14}  {other}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn describe(bytes: &[u8]) -> Result<Value> {
+    if bytes.starts_with(b"LOOKALIK") {
+        let index = Index::read(bytes)?;
+        let graph = index.graph();
+        return Ok(json!({
+            "file": "index",
+            "bytes": bytes.len(),
+            "model": index.model().to_string(),
+            "products": index.len(),
+            "dim": index.projection().out_dim(),
+            "features": index.projection().in_dim(),
+            "layers": graph.layers().iter().map(|l| l.len()).collect::<Vec<_>>(),
+            "links": graph.layers().iter().map(|l| l.parts().1.len()).sum::<usize>(),
+            "unreachable": graph.unreachable().len(),
+        }));
+    }
+    if bytes.first() == Some(&b'{') {
+        let manifest = serde_json::to_value(Manifest::read(bytes)?);
+        return manifest.map_err(|cause| {
+            Error::with_source(ErrorKind::Internal, "writing JSON failed", cause)
+        });
+    }
+    let network = Network::load(bytes)?;
+    let spec = network.spec();
+    Ok(json!({
+        "file": "model",
+        "bytes": bytes.len(),
+        "sha256": ModelId::of(bytes).to_string(),
+        "name": spec.name,
+        "input_size": spec.input.size,
+        "mean": spec.input.mean,
+        "std": spec.input.std,
+        "layout": format!("{:?}", spec.layout).to_uppercase(),
+        "layers": spec.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(),
+        "dims": spec.layers.iter().map(|l| l.dim).collect::<Vec<_>>(),
+    }))
+}

@@ -1,0 +1,63 @@
+//! `lookalike model prepare`.
+
+use std::path::PathBuf;
+
+use super::files;
+use crate::error::Result;
+use crate::model::{PrepareOptions, parse_triple, prepare};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// An ONNX image network with one RGB input and weights in the same file.
+    input: PathBuf,
+    /// Where to write the prepared network.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Layers (tensor or node names) whose pooled features are joined; repeat or separate by comma.
+    #[arg(long = "layer", value_delimiter = ',', required = true)]
+    layers: Vec<String>,
+    /// Side of the square input in pixels, where the file does not fix it.
+    #[arg(long)]
+    input_size: Option<u32>,
+    /// Subtracted from RGB in 0..=1: one number, or three separated by comma.
+    #[arg(long, default_value = "0", value_parser = triple, allow_hyphen_values = true)]
+    mean: Triple,
+    /// Divided by after that.
+    #[arg(long, default_value = "1", value_parser = triple)]
+    std: Triple,
+    /// A name for people; the file's name if absent.
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+struct Triple([f32; 3]);
+
+fn triple(text: &str) -> std::result::Result<Triple, String> {
+    parse_triple(text).map(Triple).ok_or_else(|| "one number or three are needed".to_owned())
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let bytes = files::read(&args.input)?;
+    let stem = || args.input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let options = PrepareOptions {
+        name: args.name.clone().unwrap_or_else(stem),
+        layers: args.layers.clone(),
+        input_size: args.input_size,
+        mean: args.mean.0,
+        std: args.std.0,
+    };
+    let (prepared, spec) = prepare(&bytes, &options).map_err(|e| e.at(args.input.display()))?;
+    files::write(&args.output, &prepared)?;
+    println!(
+        "{}: {} -> {} bytes, input {}x{}, {} features from {}",
+        args.output.display(),
+        bytes.len(),
+        prepared.len(),
+        spec.input.size,
+        spec.input.size,
+        spec.dim(),
+        spec.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" + "),
+    );
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! The command line; see [`lookalike::cli`].
+
+fn main() -> std::process::ExitCode {
+    lookalike::cli::main()
+}

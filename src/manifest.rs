@@ -1,0 +1,224 @@
+//! `manifest.json`: what a served catalogue consists of, with the size and hash of every file.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Version of the manifest's form.
+pub const FORMAT: u32 = 1;
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The network, ONNX.
+    Model,
+    /// Codes, graph and projection.
+    Index,
+    /// The product list.
+    Products,
+}
+
+impl Role {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Index => "index",
+            Self::Products => "products",
+        }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Model, Self::Index, Self::Products]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| {
+                Error::new(ErrorKind::BadFile, format!("there is no file role {text:?}"))
+            })
+    }
+}
+
+/// A piece of a file that a host would not take whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Relative to the manifest.
+    pub path: String,
+    /// Exact size.
+    pub bytes: u64,
+    /// SHA-256, 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A hosted file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// What it is for.
+    pub role: Role,
+    /// Relative to the manifest. Not hosted itself if there are `parts`.
+    pub path: String,
+    /// Exact size after any transfer encoding is undone.
+    pub bytes: u64,
+    /// SHA-256 of those bytes, 64 hexadecimal digits.
+    pub sha256: String,
+    /// If not empty, the file is these pieces joined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+impl File {
+    /// Describes a file.
+    #[must_use]
+    pub fn of(role: Role, path: &str, content: &[u8]) -> Self {
+        Self {
+            role,
+            path: path.to_owned(),
+            bytes: content.len() as u64,
+            sha256: sha256(content),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Checks that `content` is the file that was promised.
+    ///
+    /// # Errors
+    /// `BadFile` that says which file, and whether it was cut short or is another one.
+    pub fn verify(&self, content: &[u8]) -> Result<()> {
+        if content.len() as u64 != self.bytes {
+            return Err(Error::new(
+                ErrorKind::BadFile,
+                format!(
+                    "{}: {} bytes arrived, the manifest promises {}; the download was cut short or \
+                     the file on the server is another one",
+                    self.path,
+                    content.len(),
+                    self.bytes
+                ),
+            ));
+        }
+        if sha256(content) != self.sha256.to_ascii_lowercase() {
+            return Err(Error::new(
+                ErrorKind::BadFile,
+                format!(
+                    "{}: the content is not what the manifest promises; upload all files of one \
+                     `lookalike index` run together",
+                    self.path
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The network that made the index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// For people.
+    pub name: String,
+    /// SHA-256 of its file, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Side of its square input in pixels.
+    pub input_size: u32,
+    /// Layers whose pooled features are joined.
+    pub layers: Vec<String>,
+    /// Their dimensions.
+    pub dims: Vec<usize>,
+}
+
+/// The whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// What wrote it.
+    pub generator: String,
+    /// The network.
+    pub model: Model,
+    /// How features become embeddings; for people and for comparing runs.
+    pub recipe: serde_json::Value,
+    /// Dimension of the embeddings.
+    pub dim: usize,
+    /// Number of products.
+    pub products: usize,
+    /// What to fetch.
+    pub files: Vec<File>,
+    /// Whose work the catalogue shows, where its licences ask that to be said.
+    #[serde(default)]
+    pub attribution: Option<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// `BadFile` if it is not JSON of this form or of another format version.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let bad = |cause| {
+            Error::with_source(
+                ErrorKind::BadFile,
+                "manifest.json cannot be read; check that its address is right",
+                cause,
+            )
+        };
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let version: Version = serde_json::from_slice(bytes).map_err(bad)?;
+        if version.format != FORMAT {
+            return Err(Error::new(
+                ErrorKind::BadFile,
+                format!(
+                    "manifest.json is of format {}, this version reads {FORMAT}: build the index \
+                     again with the same version",
+                    version.format
+                ),
+            ));
+        }
+        serde_json::from_slice(bytes).map_err(bad)
+    }
+
+    /// The entry of a role.
+    ///
+    /// # Errors
+    /// `BadFile` if the manifest has none.
+    pub fn file(&self, role: Role) -> Result<&File> {
+        self.files.iter().find(|f| f.role == role).ok_or_else(|| {
+            Error::new(ErrorKind::BadFile, format!("manifest.json lists no {} file", role.as_str()))
+        })
+    }
+}
+
+/// SHA-256 as 64 hexadecimal digits.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_checked_by_size_and_hash() {
+        let file = File::of(Role::Index, "index.bin", b"abc");
+        assert_eq!(file.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert!(file.verify(b"abc").is_ok());
+        assert!(file.verify(b"ab").unwrap_err().to_string().contains("2 bytes arrived"));
+        assert_eq!(file.verify(b"abd").unwrap_err().kind(), ErrorKind::BadFile);
+    }
+
+    #[test]
+    fn manifests_of_other_formats_are_refused() {
+        assert!(Manifest::read(b"<html>404</html>").is_err());
+        let other = Manifest::read(br#"{"format": 2}"#).unwrap_err();
+        assert!(other.to_string().contains("format 2"), "{other}");
+        assert!(Manifest::read(br#"{"format": 1}"#).is_err());
+    }
+}

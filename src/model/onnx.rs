@@ -1,0 +1,436 @@
+//! The ONNX file as data: decoding, validating, and the metadata by which it describes itself.
+//!
+//! Everything here treats the file as hostile: sizes are compared with the bytes that are really
+//! there before anything is allocated.
+
+use std::collections::{HashMap, HashSet};
+
+use prost::Message;
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto,
+    attribute_proto::AttributeType,
+    tensor_proto::{DataLocation, DataType},
+    tensor_shape_proto::{Dimension, dimension::Value as DimValue},
+    type_proto::{self, Value as TypeValue},
+};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Tensors beyond this many elements are refused; the largest of known image networks has 10^8.
+const MAX_ELEMENTS: u64 = 1 << 28;
+
+/// Decodes a model and checks that each stored tensor holds what it declares.
+///
+/// # Errors
+/// `BadModel` with the name of what is wrong.
+pub fn decode(bytes: &[u8]) -> Result<ModelProto> {
+    let model = ModelProto::decode(bytes).map_err(|cause| {
+        Error::with_source(
+            ErrorKind::BadModel,
+            "this is not an ONNX file, or it is cut short",
+            cause,
+        )
+    })?;
+    let graph = graph(&model)?;
+    if graph.node.is_empty() {
+        return Err(Error::new(ErrorKind::BadModel, "the ONNX file holds no network"));
+    }
+    for tensor in &graph.initializer {
+        check_tensor(tensor).map_err(|e| e.at(format_args!("tensor {:?}", tensor.name)))?;
+    }
+    for node in &graph.node {
+        for attribute in &node.attribute {
+            if let Some(tensor) = &attribute.t {
+                check_tensor(tensor).map_err(|e| e.at(format_args!("node {:?}", node.name)))?;
+            }
+            if attribute.g.is_some() || !attribute.graphs.is_empty() {
+                return Err(bad(format!(
+                    "node {:?} ({}): control flow is not supported; export the network without it",
+                    node.name, node.op_type
+                )));
+            }
+        }
+    }
+    Ok(model)
+}
+
+/// Serialises a model.
+#[must_use]
+pub fn encode(model: &ModelProto) -> Vec<u8> {
+    model.encode_to_vec()
+}
+
+pub(super) fn bad(context: impl Into<String>) -> Error {
+    Error::new(ErrorKind::BadModel, context)
+}
+
+pub(super) fn graph(model: &ModelProto) -> Result<&GraphProto> {
+    model.graph.as_ref().ok_or_else(|| bad("the ONNX file holds no graph"))
+}
+
+pub(super) fn graph_mut(model: &mut ModelProto) -> Result<&mut GraphProto> {
+    model.graph.as_mut().ok_or_else(|| bad("the ONNX file holds no graph"))
+}
+
+fn check_tensor(tensor: &TensorProto) -> Result<()> {
+    if tensor.data_location == Some(DataLocation::External as i32)
+        || !tensor.external_data.is_empty()
+    {
+        return Err(bad("its data is in another file; save the model as one file"));
+    }
+    let elements = elements(tensor)?;
+    let width = match DataType::try_from(tensor.data_type) {
+        Ok(DataType::Float | DataType::Int32 | DataType::Uint32) => 4,
+        Ok(DataType::Double | DataType::Int64 | DataType::Uint64) => 8,
+        Ok(DataType::Float16 | DataType::Bfloat16 | DataType::Int16 | DataType::Uint16) => 2,
+        Ok(DataType::Int8 | DataType::Uint8 | DataType::Bool) => 1,
+        Ok(DataType::String) => return Ok(()),
+        _ => return Err(bad(format!("data type {} is not supported", tensor.data_type))),
+    };
+    let held = if tensor.raw_data.is_empty() {
+        let listed = tensor.float_data.len()
+            + tensor.int32_data.len()
+            + tensor.int64_data.len()
+            + tensor.double_data.len()
+            + tensor.uint64_data.len();
+        listed as u64
+    } else {
+        if !tensor.raw_data.len().is_multiple_of(width) {
+            return Err(bad("its data ends within a number"));
+        }
+        (tensor.raw_data.len() / width) as u64
+    };
+    if held != elements {
+        return Err(bad(format!(
+            "its shape {:?} declares {elements} numbers, {held} are there",
+            tensor.dims
+        )));
+    }
+    Ok(())
+}
+
+/// The number of elements that a tensor's shape declares.
+fn elements(tensor: &TensorProto) -> Result<u64> {
+    let count = tensor.dims.iter().try_fold(1u64, |product, &dim| {
+        u64::try_from(dim).ok().and_then(|dim| product.checked_mul(dim))
+    });
+    match count {
+        Some(count) if count <= MAX_ELEMENTS => Ok(count),
+        _ => Err(bad(format!("its shape {:?} is negative or too large", tensor.dims))),
+    }
+}
+
+/// A tensor's numbers as `f32`. Checked by [`decode`] to be as many as its shape declares.
+pub(super) fn floats(tensor: &TensorProto) -> Result<Vec<f32>> {
+    let raw = &tensor.raw_data;
+    let wrong = || bad(format!("tensor {:?}: expected real numbers", tensor.name));
+    Ok(match DataType::try_from(tensor.data_type).map_err(|_| wrong())? {
+        DataType::Float if raw.is_empty() => tensor.float_data.clone(),
+        DataType::Float => raw.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        DataType::Float16 if !raw.is_empty() => {
+            raw.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect()
+        }
+        DataType::Double if !raw.is_empty() => {
+            raw.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect()
+        }
+        DataType::Int8 if !raw.is_empty() => raw.iter().map(|&b| f32::from(b as i8)).collect(),
+        DataType::Uint8 if !raw.is_empty() => raw.iter().map(|&b| f32::from(b)).collect(),
+        DataType::Int32 if !raw.is_empty() => {
+            raw.as_chunks::<4>().0.iter().map(|b| i32::from_le_bytes(*b) as f32).collect()
+        }
+        DataType::Int8 | DataType::Uint8 | DataType::Int32 => {
+            tensor.int32_data.iter().map(|&v| v as f32).collect()
+        }
+        _ => return Err(wrong()),
+    })
+}
+
+/// A little-endian `f32` tensor.
+pub(super) fn float_tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: DataType::Float as i32,
+        raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ..TensorProto::default()
+    }
+}
+
+/// An `int8` tensor.
+pub(super) fn int8_tensor(name: &str, dims: &[i64], values: &[i8]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: DataType::Int8 as i32,
+        raw_data: values.iter().map(|&v| v as u8).collect(),
+        ..TensorProto::default()
+    }
+}
+
+/// A node with integer attributes.
+pub(super) fn node(
+    op_type: &str,
+    inputs: &[&str],
+    output: &str,
+    ints: &[(&str, i64)],
+) -> NodeProto {
+    NodeProto {
+        op_type: op_type.into(),
+        name: output.into(),
+        input: inputs.iter().map(ToString::to_string).collect(),
+        output: vec![output.into()],
+        attribute: ints
+            .iter()
+            .map(|&(name, i)| AttributeProto {
+                name: name.into(),
+                r#type: AttributeType::Int as i32,
+                i,
+                ..AttributeProto::default()
+            })
+            .collect(),
+        ..NodeProto::default()
+    }
+}
+
+/// A `f32` graph input or output; `None` for dimensions that are not fixed.
+pub(super) fn value_info(name: &str, dims: &[Option<i64>]) -> ValueInfoProto {
+    let dim = dims
+        .iter()
+        .map(|&d| Dimension { value: d.map(DimValue::DimValue), ..Dimension::default() })
+        .collect();
+    ValueInfoProto {
+        name: name.into(),
+        r#type: Some(TypeProto {
+            value: Some(TypeValue::TensorType(type_proto::Tensor {
+                elem_type: DataType::Float as i32,
+                shape: Some(TensorShapeProto { dim }),
+            })),
+            ..TypeProto::default()
+        }),
+        ..ValueInfoProto::default()
+    }
+}
+
+/// The dimensions of a graph input, `None` where not fixed.
+pub(super) fn dims(info: &ValueInfoProto) -> Option<Vec<Option<i64>>> {
+    let TypeValue::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;
+    let dims = tensor.shape.as_ref()?.dim.iter().map(|d| match d.value {
+        Some(DimValue::DimValue(v)) if v > 0 => Some(v),
+        _ => None,
+    });
+    Some(dims.collect())
+}
+
+/// The one graph input that is not an initializer.
+pub(super) fn input(graph: &GraphProto) -> Result<&ValueInfoProto> {
+    let stored: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let mut inputs = graph.input.iter().filter(|i| !stored.contains(i.name.as_str()));
+    match (inputs.next(), inputs.next()) {
+        (Some(input), None) => Ok(input),
+        (None, _) => Err(bad("the network has no input")),
+        (Some(_), Some(second)) => Err(bad(format!(
+            "the network has a second input, {:?}; an image network with one is needed",
+            second.name
+        ))),
+    }
+}
+
+/// Keeps only what the tensors in `outputs` depend on, and makes them the graph's outputs.
+pub(super) fn cut(graph: &mut GraphProto, outputs: &[String]) -> Result<()> {
+    let makers: HashMap<&str, usize> = graph
+        .node
+        .iter()
+        .enumerate()
+        .flat_map(|(i, n)| n.output.iter().map(move |o| (o.as_str(), i)))
+        .collect();
+    let mut needed = vec![false; graph.node.len()];
+    let mut used: HashSet<String> = HashSet::new();
+    let mut open: Vec<&str> = Vec::new();
+    for output in outputs {
+        if !makers.contains_key(output.as_str()) {
+            return Err(bad(format!("the network has no tensor {output:?}")));
+        }
+        open.push(output);
+    }
+    while let Some(tensor) = open.pop() {
+        if !used.insert(tensor.to_owned()) {
+            continue;
+        }
+        if let Some(&maker) = makers.get(tensor) {
+            needed[maker] = true;
+            open.extend(
+                graph.node[maker].input.iter().map(String::as_str).filter(|s| !s.is_empty()),
+            );
+        }
+    }
+    let mut keep = needed.into_iter();
+    graph.node.retain(|_| keep.next().unwrap_or(false));
+    graph.initializer.retain(|t| used.contains(&t.name));
+    graph.input.retain(|i| used.contains(&i.name));
+    graph.value_info.clear();
+    graph.quantization_annotation.clear();
+    graph.output = outputs.iter().map(|name| value_info(name, &[None; 4])).collect();
+    Ok(())
+}
+
+/// Replaces constant `DequantizeLinear` nodes by the `f32` tensors that they give, per tensor or
+/// per channel, so that whatever runs the graph never sees them.
+pub(super) fn dequantise_weights(graph: &mut GraphProto) -> Result<()> {
+    let mut stored: HashMap<String, TensorProto> =
+        graph.initializer.drain(..).map(|t| (t.name.clone(), t)).collect();
+    let mut nodes = Vec::with_capacity(graph.node.len());
+    let mut replaced: Vec<String> = Vec::new();
+    for node in graph.node.drain(..) {
+        let constant =
+            node.op_type == "DequantizeLinear" && node.input.iter().all(|i| stored.contains_key(i));
+        if !constant {
+            nodes.push(node);
+            continue;
+        }
+        let tensor = dequantised(&node, &stored)
+            .map_err(|e| e.at(format_args!("node {:?} (DequantizeLinear)", node.name)))?;
+        replaced.extend(node.input.iter().cloned());
+        stored.insert(tensor.name.clone(), tensor);
+    }
+    let used: HashSet<&str> =
+        nodes.iter().flat_map(|n| n.input.iter().map(String::as_str)).collect();
+    for name in replaced {
+        if !used.contains(name.as_str()) {
+            stored.remove(&name);
+        }
+    }
+    graph.node = nodes;
+    graph.initializer = stored.into_values().collect();
+    // A fixed order, whatever the hash map's was.
+    graph.initializer.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(())
+}
+
+fn dequantised(node: &NodeProto, stored: &HashMap<String, TensorProto>) -> Result<TensorProto> {
+    let tensor = |i: usize| node.input.get(i).and_then(|name| stored.get(name));
+    let (Some(values), Some(scale), Some(output)) = (tensor(0), tensor(1), node.output.first())
+    else {
+        return Err(bad("values or scale are missing"));
+    };
+    let scales = floats(scale)?;
+    if !scales.iter().all(|s| s.is_finite() && *s > 0.0) {
+        return Err(bad("a scale is not a number above 0"));
+    }
+    let zeros = match tensor(2) {
+        Some(zero) => floats(zero)?,
+        None => vec![0.0; scales.len()],
+    };
+    if zeros.len() != scales.len() {
+        return Err(bad(format!("{} scales, {} zero points", scales.len(), zeros.len())));
+    }
+    let mut numbers = floats(values)?;
+    if scales.len() == 1 {
+        numbers.iter_mut().for_each(|x| *x = (*x - zeros[0]) * scales[0]);
+    } else {
+        let rank = values.dims.len() as i64;
+        let axis = node.attribute.iter().find(|a| a.name == "axis").map_or(1, |a| a.i);
+        let axis = if axis < 0 { axis + rank } else { axis };
+        let channels = usize::try_from(axis).ok().and_then(|a| values.dims.get(a)).copied();
+        if channels != Some(scales.len() as i64) {
+            return Err(bad(format!(
+                "{} scales do not fit axis {axis} of shape {:?}",
+                scales.len(),
+                values.dims
+            )));
+        }
+        let inner: i64 = values.dims[axis as usize + 1..].iter().product();
+        for (run, chunk) in numbers.chunks_mut((inner as usize).max(1)).enumerate() {
+            let channel = run % scales.len();
+            chunk.iter_mut().for_each(|x| *x = (*x - zeros[channel]) * scales[channel]);
+        }
+    }
+    Ok(float_tensor(output, &values.dims, &numbers))
+}
+
+/// The value of a metadata entry.
+pub(super) fn metadata<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> {
+    model.metadata_props.iter().find(|p| p.key == key).map(|p| p.value.as_str())
+}
+
+/// Sets a metadata entry, replacing one of the same key.
+pub(super) fn set_metadata(model: &mut ModelProto, key: &str, value: String) {
+    model.metadata_props.retain(|p| p.key != key);
+    model.metadata_props.push(StringStringEntryProto { key: key.into(), value });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(initializer: Vec<TensorProto>, node: Vec<NodeProto>) -> ModelProto {
+        let graph = GraphProto { node, initializer, ..GraphProto::default() };
+        ModelProto { graph: Some(graph), ..ModelProto::default() }
+    }
+
+    fn refused(model: &ModelProto) -> String {
+        let error = decode(&encode(model)).expect_err("should be refused");
+        assert_eq!(error.kind(), ErrorKind::BadModel);
+        error.to_string()
+    }
+
+    #[test]
+    fn tensors_must_hold_what_they_declare() {
+        let relu = || vec![node("Relu", &["x"], "y", &[])];
+        assert!(refused(&model(vec![], vec![])).contains("no network"));
+        let mut lie = float_tensor("w", &[1000, 1000, 1000], &[1.0]);
+        assert!(refused(&model(vec![lie.clone()], relu())).contains("\"w\""));
+        lie.dims = vec![100, 100];
+        assert!(refused(&model(vec![lie.clone()], relu())).contains("10000 numbers, 1 are there"));
+        lie.dims = vec![-1];
+        assert!(refused(&model(vec![lie.clone()], relu())).contains("negative"));
+        lie.dims = vec![i64::MAX, i64::MAX];
+        assert!(refused(&model(vec![lie], relu())).contains("too large"));
+        let mut short = float_tensor("w", &[1], &[1.0]);
+        short.raw_data.pop();
+        assert!(refused(&model(vec![short], relu())).contains("within a number"));
+        assert!(decode(b"<html>404</html>").is_err());
+    }
+
+    #[test]
+    fn weights_are_dequantised_per_channel() {
+        let mut m = model(
+            vec![
+                int8_tensor("w", &[2, 2], &[1, -2, 3, 4]),
+                float_tensor("s", &[2], &[0.5, 2.0]),
+                int8_tensor("z", &[2], &[0, 1]),
+            ],
+            vec![
+                node("DequantizeLinear", &["w", "s", "z"], "f", &[("axis", 0)]),
+                node("Relu", &["f"], "y", &[]),
+            ],
+        );
+        let g = graph_mut(&mut m).unwrap();
+        dequantise_weights(g).unwrap();
+        assert_eq!((g.node.len(), g.initializer.len()), (1, 1));
+        assert_eq!(floats(&g.initializer[0]).unwrap(), [0.5, -1.0, 4.0, 6.0]);
+    }
+
+    #[test]
+    fn scales_that_make_no_sense_are_refused() {
+        for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            let mut m = model(
+                vec![int8_tensor("w", &[1], &[1]), float_tensor("s", &[1], &[scale])],
+                vec![node("DequantizeLinear", &["w", "s"], "f", &[])],
+            );
+            assert!(dequantise_weights(graph_mut(&mut m).unwrap()).is_err(), "{scale}");
+        }
+    }
+
+    #[test]
+    fn cutting_drops_what_is_behind() {
+        let mut m = model(
+            vec![float_tensor("w", &[1], &[1.0]), float_tensor("v", &[1], &[1.0])],
+            vec![node("Mul", &["x", "w"], "a", &[]), node("Mul", &["a", "v"], "b", &[])],
+        );
+        let g = graph_mut(&mut m).unwrap();
+        cut(g, &["a".into()]).unwrap();
+        assert_eq!((g.node.len(), g.initializer.len()), (1, 1));
+        assert!(cut(g, &["nowhere".into()]).is_err());
+    }
+}

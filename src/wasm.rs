@@ -1,0 +1,214 @@
+//! The bindings for JavaScript: the only module that names JS types. It translates and times;
+//! everything else is in [`crate::engine`].
+
+use js_sys::{Error as JsError, Reflect};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+use crate::engine::{Engine, Hit, Query};
+use crate::error::{Error, ErrorKind};
+use crate::image::{Limits, Picture, sniff};
+use crate::manifest::Role;
+use crate::mask::Mask;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** What to look for: exactly one of `photo` and `productId`. */
+export interface Query {
+  /** The photo of `setPhoto`, whole or without what the mask takes out. */
+  photo?: "whole" | "masked";
+  /** Similar to this product, which is not among the hits. */
+  productId?: string;
+  /** How many hits, 1 to 1000; 20 if absent. */
+  k?: number;
+}
+export interface Product {
+  id: string; title: string; url?: string; image?: string; thumb?: string;
+  price?: number; currency?: string; category?: string; availability?: string;
+  attributes?: Record<string, string>;
+}
+/** `score` is a cosine, -1 to 1; best first. */
+export interface Hit { row: number; id: string; score: number; product: Product }
+/** `ms`: milliseconds spent in the network (0 if its result was known) and in the index. */
+export interface Answer { hits: Hit[]; ms: { embed: number; search: number } }
+export interface FilePart { path: string; bytes: number; sha256: string }
+/** Paths are relative to the manifest. With `parts`, those are fetched and joined instead. */
+export interface FileEntry {
+  role: "model" | "index" | "products";
+  path: string; bytes: number; sha256: string; parts?: FilePart[];
+}
+export interface PictureHeader { format: string; width: number; height: number }
+/** Every method throws errors of this shape. */
+export interface LookalikeError extends Error {
+  kind: "bad-picture" | "unsupported" | "too-large" | "bad-model" | "bad-index" | "bad-catalog"
+    | "bad-file" | "mismatch" | "bad-query" | "not-ready" | "io" | "internal";
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(typescript_type = "Query")]
+    pub type JsQuery;
+    #[wasm_bindgen(typescript_type = "Answer")]
+    pub type JsAnswer;
+    #[wasm_bindgen(typescript_type = "FileEntry[]")]
+    pub type JsFiles;
+    #[wasm_bindgen(typescript_type = "PictureHeader")]
+    pub type JsHeader;
+    #[wasm_bindgen(typescript_type = "Product")]
+    pub type JsProduct;
+}
+
+#[derive(Serialize)]
+struct Timing {
+    embed: f64,
+    search: f64,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    hits: Vec<Hit<'a>>,
+    ms: Timing,
+}
+
+#[derive(Serialize)]
+struct Header {
+    format: &'static str,
+    width: u32,
+    height: u32,
+}
+
+/// A catalogue that can be searched; `Engine` of the Rust crate.
+#[wasm_bindgen]
+pub struct LookalikeEngine(Engine);
+
+#[wasm_bindgen]
+impl LookalikeEngine {
+    /// From the bytes of `manifest.json`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(manifest: &[u8]) -> Result<Self, JsValue> {
+        Engine::new(manifest).map(Self).map_err(thrown)
+    }
+
+    /// What to fetch.
+    pub fn files(&self) -> Result<JsFiles, JsValue> {
+        to_js(&self.0.manifest().files)
+    }
+
+    /// Takes in a file after checking its size and hash.
+    pub fn provide(&mut self, role: &str, bytes: &[u8]) -> Result<(), JsValue> {
+        let role: Role = role.parse().map_err(thrown)?;
+        self.0.provide(role, bytes).map_err(thrown)
+    }
+
+    /// Whether photos can be searched with.
+    #[wasm_bindgen(getter, js_name = photoReady)]
+    pub fn photo_ready(&self) -> bool {
+        self.0.network().is_some() && self.product_ready()
+    }
+
+    /// Whether products can be searched with.
+    #[wasm_bindgen(getter, js_name = productReady)]
+    pub fn product_ready(&self) -> bool {
+        self.0.index().is_some() && self.0.products().is_some()
+    }
+
+    /// Reads a picture file's header; throws for what should not be decoded.
+    pub fn sniff(bytes: &[u8]) -> Result<JsHeader, JsValue> {
+        let header = sniff(bytes, &Limits::default()).map_err(thrown)?;
+        to_js(&Header { format: header.format, width: header.width, height: header.height })
+    }
+
+    /// The photo: 8-bit straight-alpha RGBA as in `ImageData`. Forgets the mask.
+    #[wasm_bindgen(js_name = setPhoto)]
+    pub fn set_photo(&mut self, rgba: &[u8], width: u32, height: u32) -> Result<(), JsValue> {
+        self.0.set_photo(Picture::from_rgba(width, height, rgba).map_err(thrown)?);
+        Ok(())
+    }
+
+    /// One byte a pixel, 255 takes it out; any size, it is scaled to the photo. `undefined` takes
+    /// out nothing.
+    #[wasm_bindgen(js_name = setMask)]
+    pub fn set_mask(
+        &mut self,
+        coverage: Option<Vec<u8>>,
+        width: u32,
+        height: u32,
+    ) -> Result<(), JsValue> {
+        let mask = coverage.map(|c| Mask::new(width, height, c)).transpose().map_err(thrown)?;
+        self.0.set_mask(mask).map_err(thrown)
+    }
+
+    /// Forgets photo and mask.
+    #[wasm_bindgen(js_name = clearPhoto)]
+    pub fn clear_photo(&mut self) {
+        self.0.clear_photo();
+    }
+
+    /// Answers a query.
+    pub fn search(&mut self, query: JsQuery) -> Result<JsAnswer, JsValue> {
+        let query: Query = serde_wasm_bindgen::from_value(query.into()).map_err(|cause| {
+            thrown(Error::new(ErrorKind::BadQuery, format!("the query cannot be read: {cause}")))
+        })?;
+        let start = now();
+        if let Some(view) = query.photo {
+            self.0.embed(view).map_err(thrown)?;
+        }
+        let embedded = now();
+        let hits = self.0.search(&query).map_err(thrown)?;
+        let ms = Timing { embed: embedded - start, search: now() - embedded };
+        to_js(&Answer { hits, ms })
+    }
+
+    /// The photo's embedding, `[dim]`, L2 norm 1.
+    pub fn embed(&mut self, masked: bool) -> Result<Vec<f32>, JsValue> {
+        use crate::engine::View;
+        let view = if masked { View::Masked } else { View::Whole };
+        Ok(self.0.embed(view).map_err(thrown)?.as_slice().to_vec())
+    }
+
+    /// All that is known of a product.
+    pub fn product(&self, id: &str) -> Result<JsProduct, JsValue> {
+        let Some(products) = self.0.products() else {
+            return Err(thrown(Error::new(ErrorKind::NotReady, "the products are not loaded yet")));
+        };
+        let row = products.row(id).map_err(thrown)?;
+        to_js(&products.get(row))
+    }
+
+    /// The ids of the products of rows `from..to`.
+    pub fn ids(&self, from: usize, to: usize) -> Vec<String> {
+        let all = self.0.products().map_or(&[][..], |p| p.as_slice());
+        let to = to.min(all.len());
+        all[from.min(to)..to].iter().map(|p| p.id.clone()).collect()
+    }
+}
+
+/// Milliseconds since the worker began; 0 where there is no clock.
+fn now() -> f64 {
+    let scope: web_sys::WorkerGlobalScope = js_sys::global().unchecked_into();
+    scope.performance().map_or(0.0, |clock| clock.now())
+}
+
+/// Called once when the module is loaded: panics, which would be bugs, then say where.
+#[wasm_bindgen(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+fn to_js<T: JsCast>(value: &impl Serialize) -> Result<T, JsValue> {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    match value.serialize(&serializer) {
+        Ok(value) => Ok(value.unchecked_into()),
+        Err(cause) => Err(thrown(Error::new(ErrorKind::Internal, cause.to_string()))),
+    }
+}
+
+/// A JS `Error` with our `kind`.
+fn thrown(error: Error) -> JsValue {
+    let js = JsError::new(&error.to_string());
+    js.set_name("LookalikeError");
+    // Setting a property of an object made just now cannot fail.
+    let _ = Reflect::set(&js, &"kind".into(), &error.kind().as_str().into());
+    js.into()
+}
