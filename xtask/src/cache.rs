@@ -91,18 +91,10 @@ impl Step {
         }
         let start = Instant::now();
         work().with_context(|| format!("step `{}`", self.name))?;
-        let outputs = self
-            .outputs
-            .iter()
-            .map(|path| made(path))
-            .collect::<Result<_>>()?;
+        let outputs = self.outputs.iter().map(|path| made(path)).collect::<Result<_>>()?;
         let stamp = serde_json::to_vec_pretty(&Stamp { inputs, outputs })?;
         write_atomic(&self.stamp, &stamp)?;
-        eprintln!(
-            "    {}: done in {:.1} s",
-            self.name,
-            start.elapsed().as_secs_f64()
-        );
+        eprintln!("    {}: done in {:.1} s", self.name, start.elapsed().as_secs_f64());
         Ok(true)
     }
 }
@@ -123,11 +115,7 @@ fn is_current(stamp: &Path, inputs: &str, outputs: &[PathBuf]) -> bool {
 }
 
 fn made(path: &Path) -> Result<Made> {
-    let mut result = Made {
-        path: path.to_owned(),
-        files: 0,
-        bytes: 0,
-    };
+    let mut result = Made { path: path.to_owned(), files: 0, bytes: 0 };
     for file in files_below(path)? {
         result.files += 1;
         result.bytes += file.metadata()?.len();
@@ -235,10 +223,7 @@ mod tests {
         fs::remove_file(root.join("out"))?;
         assert!(step(&root)?, "the output is gone");
         fs::write(root.join("out"), "cut")?;
-        assert!(
-            !step(&root)?,
-            "same size: contents of outputs are not checked"
-        );
+        assert!(!step(&root)?, "same size: contents of outputs are not checked");
         fs::write(root.join("out"), "shorter?")?;
         assert!(step(&root)?, "the output's size changed");
         fs::write(root.join("stamps/copy.json"), "not json")?;
@@ -251,9 +236,7 @@ mod tests {
     fn a_failed_step_is_not_up_to_date() -> Result<()> {
         let root = scratch("failed");
         let run = |fail: bool| {
-            Step::new(&root, "s")
-                .output(&root)
-                .run(|| if fail { bail!("no") } else { Ok(()) })
+            Step::new(&root, "s").output(&root).run(|| if fail { bail!("no") } else { Ok(()) })
         };
         run(false)?;
         fs::write(root.join("more"), "x")?;
@@ -267,10 +250,7 @@ mod tests {
     fn folders_count_names_and_contents() -> Result<()> {
         let root = scratch("folder");
         let digest = || -> Result<String> {
-            Ok(hex(&Step::new(&root, "s")
-                .input(&root.join("d"))?
-                .inputs
-                .finalize()))
+            Ok(hex(&Step::new(&root, "s").input(&root.join("d"))?.inputs.finalize()))
         };
         fs::create_dir_all(root.join("d/sub"))?;
         fs::write(root.join("d/sub/a"), "1")?;

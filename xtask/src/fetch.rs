@@ -49,11 +49,7 @@ fn only_file(folder: &Path) -> Result<PathBuf> {
     let files = crate::cache::files_below(folder)?;
     match files.as_slice() {
         [one] => Ok(one.clone()),
-        other => bail!(
-            "expected one file in {}, found {}",
-            folder.display(),
-            other.len()
-        ),
+        other => bail!("expected one file in {}, found {}", folder.display(), other.len()),
     }
 }
 

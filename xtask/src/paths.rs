@@ -11,9 +11,12 @@ impl Paths {
     /// The root is the parent of this package, wherever the call came from.
     pub fn new() -> Self {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Self {
-            root: manifest.parent().unwrap_or(manifest).to_owned(),
-        }
+        Self { root: manifest.parent().unwrap_or(manifest).to_owned() }
+    }
+
+    /// Where cargo builds.
+    pub fn target(&self) -> PathBuf {
+        self.root.join("target")
     }
 
     /// Work files of the chores, ignored by git.

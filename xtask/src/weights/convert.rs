@@ -18,30 +18,19 @@ pub fn convert(network: &Network, last: &str) -> Result<GraphProto> {
         network,
         tensors: HashMap::new(),
         pending: HashMap::new(),
-        graph: GraphProto {
-            name: last.to_owned(),
-            ..GraphProto::default()
-        },
+        graph: GraphProto { name: last.to_owned(), ..GraphProto::default() },
     };
     let needed = needed(network, last)?;
     // Keras lists a layer after those that feed it, so one pass in file order is enough.
-    for layer in network
-        .layers
-        .iter()
-        .filter(|layer| needed.contains(layer.name.as_str()))
-    {
-        builder
-            .layer(layer)
-            .with_context(|| format!("layer {}", layer.name))?;
+    for layer in network.layers.iter().filter(|layer| needed.contains(layer.name.as_str())) {
+        builder.layer(layer).with_context(|| format!("layer {}", layer.name))?;
     }
     ensure!(
         builder.pending.is_empty(),
         "{last} is a convolution whose normalisation would be cut off"
     );
-    let (name, shape) = builder
-        .tensors
-        .get(last)
-        .with_context(|| format!("layer {last} gives no tensor"))?;
+    let (name, shape) =
+        builder.tensors.get(last).with_context(|| format!("layer {last} gives no tensor"))?;
     builder.graph.output.push(onnx::value(name, &shape.nchw()));
     // An output of the graph must not be listed a second time among its inner values.
     builder.graph.value_info.retain(|value| value.name != *name);
@@ -50,17 +39,13 @@ pub fn convert(network: &Network, last: &str) -> Result<GraphProto> {
 
 /// The layers that `last` depends on, itself included.
 fn needed<'a>(network: &'a Network, last: &'a str) -> Result<HashSet<&'a str>> {
-    let by_name: HashMap<&str, &Layer> = network
-        .layers
-        .iter()
-        .map(|layer| (layer.name.as_str(), layer))
-        .collect();
+    let by_name: HashMap<&str, &Layer> =
+        network.layers.iter().map(|layer| (layer.name.as_str(), layer)).collect();
     let mut needed = HashSet::new();
     let mut open = vec![last];
     while let Some(name) = open.pop() {
-        let layer = by_name
-            .get(name)
-            .with_context(|| format!("the network has no layer {name}"))?;
+        let layer =
+            by_name.get(name).with_context(|| format!("the network has no layer {name}"))?;
         if needed.insert(name) {
             open.extend(layer.inputs.iter().map(String::as_str));
         }
@@ -93,14 +78,8 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn layer(&mut self, layer: &'a Layer) -> Result<()> {
         match &layer.kind {
-            Kind::Input {
-                shape: [height, width, channels],
-            } => {
-                let shape = Shape {
-                    height: *height,
-                    width: *width,
-                    channels: *channels,
-                };
+            Kind::Input { shape: [height, width, channels] } => {
+                let shape = Shape { height: *height, width: *width, channels: *channels };
                 self.graph.input.push(onnx::value(INPUT, &shape.nchw()));
                 self.tensors.insert(&layer.name, (INPUT.to_owned(), shape));
                 Ok(())
@@ -124,12 +103,9 @@ impl<'a> Builder<'a> {
             }
             Kind::MaxPool(window) => self.pool(layer, "MaxPool", *window, vec![]),
             // Keras' average leaves padded pixels out of the count as well as of the sum.
-            Kind::AveragePool(window) => self.pool(
-                layer,
-                "AveragePool",
-                *window,
-                vec![onnx::int("count_include_pad", 0)],
-            ),
+            Kind::AveragePool(window) => {
+                self.pool(layer, "AveragePool", *window, vec![onnx::int("count_include_pad", 0)])
+            }
             Kind::Concat => self.concat(layer),
             Kind::Other(class) => bail!("layers of class {class} are not supported"),
         }
@@ -137,11 +113,7 @@ impl<'a> Builder<'a> {
 
     /// Whether the one thing that follows `layer` is a batch normalisation.
     fn is_normalised(&self, layer: &Layer) -> bool {
-        let mut users = self
-            .network
-            .layers
-            .iter()
-            .filter(|user| user.inputs.contains(&layer.name));
+        let mut users = self.network.layers.iter().filter(|user| user.inputs.contains(&layer.name));
         matches!((users.next(), users.next()), (Some(user), None) if matches!(user.kind, Kind::BatchNorm { .. }))
     }
 
@@ -154,95 +126,53 @@ impl<'a> Builder<'a> {
         epsilon: Option<f64>,
     ) -> Result<()> {
         let (input, shape) = self.tensor(only_input(layer)?)?;
-        let kernel = self
-            .network
-            .weight(&layer.name, "kernel")
-            .context("has no kernel")?;
+        let kernel = self.network.weight(&layer.name, "kernel").context("has no kernel")?;
         let [kh, kw] = conv.window.size;
         let dims = [kh, kw, shape.channels, conv.filters];
-        ensure!(
-            kernel.shape == dims,
-            "the kernel is {:?}, not {dims:?}",
-            kernel.shape
-        );
+        ensure!(kernel.shape == dims, "the kernel is {:?}, not {dims:?}", kernel.shape);
         let bias = self.vector(layer, "bias", conv.filters)?;
         let Affine { scale, offset } = match epsilon {
             Some(epsilon) => self.normalisation(named, epsilon, conv.filters)?,
-            None => Affine {
-                scale: vec![1.0; conv.filters],
-                offset: vec![0.0; conv.filters],
-            },
+            None => Affine { scale: vec![1.0; conv.filters], offset: vec![0.0; conv.filters] },
         };
         let weights = oihw(kernel, &scale);
         let bias = (0..conv.filters)
             .map(|o| (offset[o] + scale[o] * bias.map_or(0.0, |b| f64::from(b[o]))) as f32);
 
-        let (weight_name, bias_name) = (
-            format!("{}.weight", layer.name),
-            format!("{}.bias", layer.name),
-        );
+        let (weight_name, bias_name) =
+            (format!("{}.weight", layer.name), format!("{}.bias", layer.name));
         let dims = [conv.filters, shape.channels, kh, kw];
-        self.graph
-            .initializer
-            .push(onnx::tensor(&weight_name, &dims, weights.into_iter()));
-        self.graph
-            .initializer
-            .push(onnx::tensor(&bias_name, &[conv.filters], bias));
-        let (out, attributes) = windowed(
-            conv.window,
-            Shape {
-                channels: conv.filters,
-                ..shape
-            },
-        )?;
+        self.graph.initializer.push(onnx::tensor(&weight_name, &dims, weights.into_iter()));
+        self.graph.initializer.push(onnx::tensor(&bias_name, &[conv.filters], bias));
+        let (out, attributes) = windowed(conv.window, Shape { channels: conv.filters, ..shape })?;
         if conv.relu {
             let linear = format!("{}.linear", named.name);
             let inputs = [input.as_str(), &weight_name, &bias_name];
-            self.graph
-                .node
-                .push(onnx::node(&linear, "Conv", &inputs, attributes));
+            self.graph.node.push(onnx::node(&linear, "Conv", &inputs, attributes));
             self.emit(named, "Relu", &[&linear], vec![], out);
         } else {
-            self.emit(
-                named,
-                "Conv",
-                &[&input, &weight_name, &bias_name],
-                attributes,
-                out,
-            );
+            self.emit(named, "Conv", &[&input, &weight_name, &bias_name], attributes, out);
         }
         Ok(())
     }
 
     /// `scale` and `offset` that do what the normalisation does: `y = scale * x + offset`.
     fn normalisation(&self, layer: &Layer, epsilon: f64, channels: usize) -> Result<Affine> {
-        let mean = self
-            .vector(layer, "moving_mean", channels)?
-            .context("has no moving_mean")?;
-        let variance = self
-            .vector(layer, "moving_variance", channels)?
-            .context("has no moving_variance")?;
+        let mean = self.vector(layer, "moving_mean", channels)?.context("has no moving_mean")?;
+        let variance =
+            self.vector(layer, "moving_variance", channels)?.context("has no moving_variance")?;
         let gamma = self.vector(layer, "gamma", channels)?;
         let beta = self.vector(layer, "beta", channels)?;
         let at = |values: Option<&[f32]>, i: usize, otherwise: f64| {
             values.map_or(otherwise, |v| f64::from(v[i]))
         };
-        let mut affine = Affine {
-            scale: Vec::new(),
-            offset: Vec::new(),
-        };
+        let mut affine = Affine { scale: Vec::new(), offset: Vec::new() };
         for i in 0..channels {
             let deviation = (f64::from(variance[i]) + epsilon).sqrt();
-            ensure!(
-                deviation > 0.0,
-                "the variance of channel {i} is {}",
-                variance[i]
-            );
+            ensure!(deviation > 0.0, "the variance of channel {i} is {}", variance[i]);
             let scale = at(gamma, i, 1.0) / deviation;
             affine.scale.push(scale);
-            affine
-                .offset
-                .push(at(beta, i, 0.0) - scale * f64::from(mean[i]));
+            affine.offset.push(at(beta, i, 0.0) - scale * f64::from(mean[i]));
         }
         Ok(affine)
     }
@@ -251,11 +181,7 @@ impl<'a> Builder<'a> {
         let Some(weight) = self.network.weight(&layer.name, role) else {
             return Ok(None);
         };
-        ensure!(
-            weight.shape == [len],
-            "{role} is {:?}, not [{len}]",
-            weight.shape
-        );
+        ensure!(weight.shape == [len], "{role} is {:?}, not [{len}]", weight.shape);
         Ok(Some(&weight.values))
     }
 
@@ -274,16 +200,10 @@ impl<'a> Builder<'a> {
     }
 
     fn concat(&mut self, layer: &'a Layer) -> Result<()> {
-        let parts = layer
-            .inputs
-            .iter()
-            .map(|input| self.tensor(input))
-            .collect::<Result<Vec<_>>>()?;
+        let parts =
+            layer.inputs.iter().map(|input| self.tensor(input)).collect::<Result<Vec<_>>>()?;
         let (_, first) = parts.first().context("joins nothing")?;
-        let mut out = Shape {
-            channels: 0,
-            ..*first
-        };
+        let mut out = Shape { channels: 0, ..*first };
         for (name, part) in &parts {
             ensure!(
                 (part.height, part.width) == (first.height, first.width),
@@ -315,14 +235,9 @@ impl<'a> Builder<'a> {
         attributes: Vec<AttributeProto>,
         shape: Shape,
     ) {
-        self.graph
-            .node
-            .push(onnx::node(&layer.name, op, inputs, attributes));
-        self.graph
-            .value_info
-            .push(onnx::value(&layer.name, &shape.nchw()));
-        self.tensors
-            .insert(&layer.name, (layer.name.clone(), shape));
+        self.graph.node.push(onnx::node(&layer.name, op, inputs, attributes));
+        self.graph.value_info.push(onnx::value(&layer.name, &shape.nchw()));
+        self.tensors.insert(&layer.name, (layer.name.clone(), shape));
     }
 }
 
@@ -349,14 +264,7 @@ fn windowed(window: Window, shape: Shape) -> Result<(Shape, Vec<AttributeProto>)
         onnx::ints("strides", &pair(window.stride)),
         onnx::ints("pads", &pads),
     ];
-    Ok((
-        Shape {
-            height,
-            width,
-            ..shape
-        },
-        attributes,
-    ))
+    Ok((Shape { height, width, ..shape }, attributes))
 }
 
 /// HWIO to OIHW, each output channel times its scale.
@@ -381,31 +289,16 @@ mod tests {
     use super::*;
 
     fn layer(name: &str, kind: Kind, inputs: &[&str]) -> Layer {
-        Layer {
-            name: name.into(),
-            kind,
-            inputs: inputs.iter().map(|&i| i.into()).collect(),
-        }
+        Layer { name: name.into(), kind, inputs: inputs.iter().map(|&i| i.into()).collect() }
     }
 
     fn weight(shape: &[usize], values: &[f32]) -> Weight {
-        Weight {
-            shape: shape.to_vec(),
-            values: values.to_vec(),
-        }
+        Weight { shape: shape.to_vec(), values: values.to_vec() }
     }
 
     fn conv(size: usize, stride: usize, filters: usize) -> Kind {
-        let window = Window {
-            size: [size; 2],
-            stride: [stride; 2],
-            same: true,
-        };
-        Kind::Conv(Conv {
-            filters,
-            window,
-            relu: false,
-        })
+        let window = Window { size: [size; 2], stride: [stride; 2], same: true };
+        Kind::Conv(Conv { filters, window, relu: false })
     }
 
     /// input 4x4x2 -> conv 1x1, 2 filters -> normalisation -> ReLU; and a dense head.
@@ -420,10 +313,7 @@ mod tests {
                 layer("head", Kind::Other("Dense".into()), &["join"]),
             ],
             weights: HashMap::from([
-                (
-                    "c/kernel".into(),
-                    weight(&[1, 1, 2, 2], &[1.0, 2.0, 3.0, 4.0]),
-                ),
+                ("c/kernel".into(), weight(&[1, 1, 2, 2], &[1.0, 2.0, 3.0, 4.0])),
                 ("bn/moving_mean".into(), weight(&[2], &[1.0, 2.0])),
                 ("bn/moving_variance".into(), weight(&[2], &[4.0, 0.25])),
                 ("bn/beta".into(), weight(&[2], &[10.0, 20.0])),
@@ -432,11 +322,7 @@ mod tests {
     }
 
     fn floats(graph: &GraphProto, name: &str) -> Vec<f32> {
-        let tensor = graph
-            .initializer
-            .iter()
-            .find(|t| t.name == name)
-            .expect("present");
+        let tensor = graph.initializer.iter().find(|t| t.name == name).expect("present");
         tensor
             .raw_data
             .chunks_exact(4)
@@ -450,11 +336,8 @@ mod tests {
         // Scales 1/2 and 2; the kernel's rows are inputs, so output 0 has weights 1 and 3.
         assert_eq!(floats(&graph, "c.weight"), [0.5, 1.5, 4.0, 8.0]);
         assert_eq!(floats(&graph, "c.bias"), [10.0 - 0.5, 20.0 - 4.0]);
-        let ops: Vec<_> = graph
-            .node
-            .iter()
-            .map(|n| (n.name.as_str(), n.op_type.as_str()))
-            .collect();
+        let ops: Vec<_> =
+            graph.node.iter().map(|n| (n.name.as_str(), n.op_type.as_str())).collect();
         assert_eq!(ops, [("bn", "Conv"), ("act", "Relu"), ("join", "Concat")]);
         assert_eq!(graph.output, [onnx::value("join", &[1, 4, 2, 2])]);
         Ok(())
@@ -471,13 +354,8 @@ mod tests {
     #[test]
     fn a_kernel_of_another_shape_is_refused() {
         let mut network = small();
-        network
-            .weights
-            .insert("c/kernel".into(), weight(&[1, 1, 1, 2], &[1.0, 2.0]));
+        network.weights.insert("c/kernel".into(), weight(&[1, 1, 1, 2], &[1.0, 2.0]));
         let error = format!("{:#}", convert(&network, "join").expect_err("wrong kernel"));
-        assert!(
-            error.contains("layer bn") && error.contains("kernel"),
-            "{error}"
-        );
+        assert!(error.contains("layer bn") && error.contains("kernel"), "{error}");
     }
 }

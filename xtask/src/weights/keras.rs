@@ -61,10 +61,7 @@ impl Window {
             let pad = ((out - 1) * stride + size).saturating_sub(len);
             Ok((out, [pad / 2, pad - pad / 2]))
         } else {
-            ensure!(
-                len >= size,
-                "a window of {size} does not fit into {len} pixels"
-            );
+            ensure!(len >= size, "a window of {size} does not fit into {len} pixels");
             Ok(((len - size) / stride + 1, [0, 0]))
         }
     }
@@ -161,27 +158,11 @@ impl Network {
             .collect::<Result<_>>()?;
         let mut rest = bytes;
         let mut weights = HashMap::new();
-        for raw in file
-            .weights_manifest
-            .into_iter()
-            .flat_map(|group| group.weights)
-        {
-            let values = raw
-                .take(&mut rest)
-                .with_context(|| format!("weight {}", raw.name))?;
-            weights.insert(
-                raw.name,
-                Weight {
-                    shape: raw.shape,
-                    values,
-                },
-            );
+        for raw in file.weights_manifest.into_iter().flat_map(|group| group.weights) {
+            let values = raw.take(&mut rest).with_context(|| format!("weight {}", raw.name))?;
+            weights.insert(raw.name, Weight { shape: raw.shape, values });
         }
-        ensure!(
-            rest.is_empty(),
-            "{} bytes of weights belong to no tensor",
-            rest.len()
-        );
+        ensure!(rest.is_empty(), "{} bytes of weights belong to no tensor", rest.len());
         Ok(Self { layers, weights })
     }
 
@@ -199,19 +180,11 @@ impl RawWeight {
             .iter()
             .try_fold(1usize, |product, &dim| product.checked_mul(dim))
             .context("too many values")?;
-        let (width, decode): (usize, Box<dyn Fn(&[u8]) -> f32>) = match &self.quantization {
-            None if self.dtype == "float32" => (
-                4,
-                Box::new(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-            ),
-            Some(q) if q.dtype == "uint8" => {
-                let (min, scale) = (q.min, q.scale);
-                (1, Box::new(move |b| (min + scale * f64::from(b[0])) as f32))
-            }
+        let width = match &self.quantization {
+            None if self.dtype == "float32" => 4,
+            Some(q) if q.dtype == "uint8" => 1,
             other => {
-                let stored = other
-                    .as_ref()
-                    .map_or(self.dtype.as_str(), |q| q.dtype.as_str());
+                let stored = other.as_ref().map_or(self.dtype.as_str(), |q| q.dtype.as_str());
                 bail!("values stored as {stored} are not supported (float32 and uint8 are)")
             }
         };
@@ -220,7 +193,12 @@ impl RawWeight {
             .split_at_checked(len)
             .with_context(|| format!("{len} bytes declared, {} left", bytes.len()))?;
         *bytes = rest;
-        Ok(front.chunks_exact(width).map(decode).collect())
+        Ok(match &self.quantization {
+            None => front.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect(),
+            Some(q) => {
+                front.iter().map(|&code| (q.min + q.scale * f64::from(code)) as f32).collect()
+            }
+        })
     }
 }
 
@@ -249,9 +227,7 @@ fn layer(raw: RawLayer) -> Result<Layer> {
                 "normalises axis {:?}, not the last",
                 config.axis
             );
-            Kind::BatchNorm {
-                epsilon: config.epsilon,
-            }
+            Kind::BatchNorm { epsilon: config.epsilon }
         }
         "Activation" if config.activation == "relu" => Kind::Relu,
         "MaxPooling2D" => Kind::MaxPool(window(config, &config.pool_size)?),
@@ -278,16 +254,9 @@ fn layer(raw: RawLayer) -> Result<Layer> {
                 inputs.push(from.clone());
             }
         }
-        calls => bail!(
-            "is used {} times; shared layers are not supported",
-            calls.len()
-        ),
+        calls => bail!("is used {} times; shared layers are not supported", calls.len()),
     }
-    Ok(Layer {
-        name: raw.name,
-        kind,
-        inputs,
-    })
+    Ok(Layer { name: raw.name, kind, inputs })
 }
 
 fn window(config: &Config, size: &[usize]) -> Result<Window> {
@@ -297,10 +266,7 @@ fn window(config: &Config, size: &[usize]) -> Result<Window> {
             _ => bail!("{what} must be two positive numbers, not {values:?}"),
         }
     };
-    ensure!(
-        config.dilation_rate.iter().all(|&rate| rate == 1),
-        "dilation is not supported"
-    );
+    ensure!(config.dilation_rate.iter().all(|&rate| rate == 1), "dilation is not supported");
     ensure!(
         config.data_format.as_deref() != Some("channels_first"),
         "channels_first is not supported"
@@ -321,11 +287,7 @@ mod tests {
     use super::*;
 
     fn window(size: usize, stride: usize, same: bool) -> Window {
-        Window {
-            size: [size; 2],
-            stride: [stride; 2],
-            same,
-        }
+        Window { size: [size; 2], stride: [stride; 2], same }
     }
 
     #[test]
@@ -354,14 +316,8 @@ mod tests {
         let mut bytes = vec![0, 4];
         bytes.extend(1.5f32.to_le_bytes());
         let network = read(list, &bytes)?;
-        assert_eq!(
-            network.weight("a", "k").map(|w| &w.values[..]),
-            Some(&[-1.0, 1.0][..])
-        );
-        assert_eq!(
-            network.weight("b", "k").map(|w| &w.values[..]),
-            Some(&[1.5][..])
-        );
+        assert_eq!(network.weight("a", "k").map(|w| &w.values[..]), Some(&[-1.0, 1.0][..]));
+        assert_eq!(network.weight("b", "k").map(|w| &w.values[..]), Some(&[1.5][..]));
         Ok(())
     }
 
@@ -369,10 +325,7 @@ mod tests {
     fn bytes_and_description_must_agree() {
         let list = |shape: &str| format!(r#"[{{"name":"a/k","shape":{shape},"dtype":"float32"}}]"#);
         for (shape, bytes) in [("[2]", 4), ("[1]", 8), ("[4611686018427387904,8]", 4)] {
-            assert!(
-                read(&list(shape), &vec![0; bytes]).is_err(),
-                "{shape} in {bytes} bytes"
-            );
+            assert!(read(&list(shape), &vec![0; bytes]).is_err(), "{shape} in {bytes} bytes");
         }
         assert!(read(r#"[{"name":"a","shape":[1],"dtype":"int32"}]"#, &[0; 4]).is_err());
     }

@@ -89,10 +89,8 @@ fn unpack(archive: &Path, folder: &Path) -> Result<()> {
         let Ok(name) = path.strip_prefix(FOLDER) else {
             continue;
         };
-        let name = name
-            .file_name()
-            .with_context(|| format!("odd entry {}", path.display()))?
-            .to_owned();
+        let name =
+            name.file_name().with_context(|| format!("odd entry {}", path.display()))?.to_owned();
         entry.unpack(folder.join(name))?;
         found += 1;
     }

@@ -126,22 +126,12 @@ pub struct DimensionProto {
 
 /// An attribute of one integer.
 pub fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        i: Some(value),
-        ints: Vec::new(),
-        r#type: ATTRIBUTE_INT,
-    }
+    AttributeProto { name: name.into(), i: Some(value), ints: Vec::new(), r#type: ATTRIBUTE_INT }
 }
 
 /// An attribute of several integers.
 pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        i: None,
-        ints: values.to_vec(),
-        r#type: ATTRIBUTE_INTS,
-    }
+    AttributeProto { name: name.into(), i: None, ints: values.to_vec(), r#type: ATTRIBUTE_INTS }
 }
 
 /// A node with one output, named like the node.
@@ -167,17 +157,13 @@ pub fn tensor(name: &str, dims: &[usize], values: impl Iterator<Item = f32>) -> 
 
 /// Name and shape of an f32 tensor.
 pub fn value(name: &str, dims: &[usize]) -> ValueInfoProto {
-    let dim = |&dim: &usize| DimensionProto {
-        dim_value: Some(dim as i64),
-    };
+    let dim = |&dim: &usize| DimensionProto { dim_value: Some(dim as i64) };
     ValueInfoProto {
         name: name.into(),
         r#type: Some(TypeProto {
             tensor_type: Some(TensorTypeProto {
                 elem_type: FLOAT,
-                shape: Some(TensorShapeProto {
-                    dim: dims.iter().map(dim).collect(),
-                }),
+                shape: Some(TensorShapeProto { dim: dims.iter().map(dim).collect() }),
             }),
         }),
     }
@@ -190,9 +176,6 @@ pub fn model(graph: GraphProto, doc: &str) -> ModelProto {
         producer_name: "lookalike-xtask".into(),
         doc_string: doc.into(),
         graph: Some(graph),
-        opset_import: vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: OPSET,
-        }],
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
     }
 }

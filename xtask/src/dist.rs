@@ -1,0 +1,139 @@
+//! What is given away: a folder for any static host, and the npm package.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use crate::cache::{files_below, fresh_folder};
+use crate::paths::Paths;
+use crate::{demo, sh};
+
+/// What the page loads.
+const SITE: [&str; 4] = ["index.html", "www", "pkg", "catalog"];
+/// What a shop that hosts its own catalogue installs.
+const PACKAGE: [&str; 5] = ["www", "pkg", "README.md", "LICENSE-MIT", "LICENSE-APACHE"];
+const NAME: &str = "lookalike";
+
+/// Makes `target/lookalike/dist/site/` and `target/lookalike/dist/lookalike-VERSION.tgz`.
+pub fn dist(paths: &Paths, own: Option<&Path>) -> Result<()> {
+    demo::prepare(paths, own, true)?;
+    let dist = paths.work().join("dist");
+    eprintln!("==> dist");
+
+    let site = dist.join("site");
+    fresh_folder(&site)?;
+    for part in SITE {
+        copy(&paths.root.join(part), &site.join(part))?;
+    }
+    eprintln!("    upload the contents of {} to any static host", site.display());
+
+    let package = dist.join("package");
+    fresh_folder(&package)?;
+    for part in PACKAGE {
+        copy(&paths.root.join(part), &package.join(part))?;
+    }
+    let manifest = package_json(&version(paths)?);
+    check_exports(&manifest, &package)?;
+    fs::write(package.join("package.json"), serde_json::to_vec_pretty(&manifest)?)?;
+    let mut pack = sh::command("npm");
+    pack.args(["pack", "--silent", "--pack-destination"]).arg(&dist).current_dir(&package);
+    sh::run(&mut pack)
+}
+
+fn package_json(version: &str) -> serde_json::Value {
+    json!({
+        "name": NAME,
+        "version": version,
+        "description": "Visual product search that runs in the shopper's browser",
+        "license": "MIT OR Apache-2.0",
+        "type": "module",
+        "main": "./www/element.js",
+        "types": "./www/element.d.ts",
+        "exports": {
+            ".": { "types": "./www/element.d.ts", "default": "./www/element.js" },
+            "./engine": { "types": "./pkg/lookalike.d.ts", "default": "./pkg/lookalike.js" },
+            "./custom-elements.json": "./www/custom-elements.json",
+            // Scripts, styles and the wasm find each other by relative addresses.
+            "./www/*": "./www/*",
+            "./pkg/*": "./pkg/*"
+        },
+        "customElements": "./www/custom-elements.json",
+        // Importing the element defines it.
+        "sideEffects": ["./www/element.js", "./www/worker.js"]
+    })
+}
+
+/// Each file that the package promises must be in it.
+fn check_exports(manifest: &serde_json::Value, package: &Path) -> Result<()> {
+    let mut promised = Vec::new();
+    strings(&manifest["exports"], &mut promised);
+    for file in promised.into_iter().filter(|file| !file.contains('*')) {
+        ensure!(
+            package.join(file).is_file(),
+            "package.json exports {file}, which is not in the package"
+        );
+    }
+    Ok(())
+}
+
+fn strings<'a>(value: &'a serde_json::Value, into: &mut Vec<&'a str>) {
+    match value {
+        serde_json::Value::String(text) => into.push(text),
+        serde_json::Value::Object(fields) => fields.values().for_each(|value| strings(value, into)),
+        _ => {}
+    }
+}
+
+/// The version of the crate, which is the package's as well.
+fn version(paths: &Paths) -> Result<String> {
+    let text = fs::read_to_string(paths.root.join("Cargo.toml")).context("reading Cargo.toml")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("version = "))
+        .context("Cargo.toml has no version")?;
+    Ok(line.trim_matches('"').to_owned())
+}
+
+/// A file, or a folder with all below it but tools for developers.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for file in files_below(from)? {
+        let relative = file.strip_prefix(from).unwrap_or(&file);
+        if relative.starts_with("tools") || file.extension().is_some_and(|ending| ending == "map") {
+            continue;
+        }
+        let target =
+            if relative.as_os_str().is_empty() { to.to_owned() } else { to.join(relative) };
+        fs::create_dir_all(target.parent().context("a file has a folder")?)?;
+        fs::copy(&file, &target).with_context(|| format!("copying {}", file.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promised_file_that_is_missing_is_named() -> Result<()> {
+        let package = std::env::temp_dir().join(format!("xtask-dist-{}", std::process::id()));
+        fresh_folder(&package)?;
+        let manifest =
+            json!({"exports": {".": {"types": "./a.d.ts", "default": "./a.js"}, "./x/*": "./x/*"}});
+        fs::write(package.join("a.js"), "")?;
+        let error = check_exports(&manifest, &package).expect_err("a.d.ts is missing").to_string();
+        assert!(error.contains("./a.d.ts"), "{error}");
+        fs::write(package.join("a.d.ts"), "")?;
+        check_exports(&manifest, &package)?;
+        fs::remove_dir_all(&package)?;
+        Ok(())
+    }
+
+    #[test]
+    fn the_version_is_the_crates() -> Result<()> {
+        let version = version(&Paths::new())?;
+        assert_eq!(version.split('.').count(), 3, "{version}");
+        Ok(())
+    }
+}
