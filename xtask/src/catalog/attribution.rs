@@ -1,7 +1,7 @@
 //! What the licences of the sample pictures ask for: who made them, under what
 //! terms, and that they were changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Terms of one library.
@@ -49,7 +49,7 @@ pub const LICENCES: [Licence; 5] = [
 ];
 
 /// Authors of one library with the names of what they made.
-pub type Authors = BTreeMap<String, Vec<String>>;
+pub type Authors = BTreeMap<String, BTreeSet<String>>;
 
 /// The text that goes with the catalogue, in Markdown; its first paragraph is short enough for a page's foot.
 pub fn text(libraries: &[(&Licence, Authors)]) -> String {
@@ -75,7 +75,11 @@ pub fn text(libraries: &[(&Licence, Authors)]) -> String {
             licence.library, licence.credit, licence.name, licence.url
         );
         for (author, pieces) in authors {
-            let _ = writeln!(text, "- {author}: {}", pieces.join(", "));
+            let _ = writeln!(
+                text,
+                "- {author}: {}",
+                Vec::from_iter(pieces.iter().map(String::as_str)).join(", ")
+            );
         }
     }
     text
@@ -87,8 +91,10 @@ mod tests {
 
     #[test]
     fn names_authors_pieces_and_terms() {
-        let authors =
-            Authors::from([("Nmn9".to_owned(), vec!["Desk".to_owned(), "Lily".to_owned()])]);
+        let authors = Authors::from([(
+            "Nmn9".to_owned(),
+            BTreeSet::from(["Desk".to_owned(), "Lily".to_owned()]),
+        )]);
         let text = text(&[(&LICENCES[1], authors)]);
         for wanted in [
             "- Nmn9: Desk, Lily",

@@ -76,7 +76,15 @@ fn apt_download(folder: &Path) -> Result<()> {
     ensure!(sh::on_path("apt-get") && sh::on_path("dpkg-deb"), "no apt-get here. {ELSEWHERE}");
     let download = || {
         let mut command = sh::command("apt-get");
-        command.args(["download", "-q", &format!("{PACKAGE}={VERSION}")]).current_dir(folder);
+        command
+            .args([
+                "download",
+                "-q",
+                "-o",
+                "APT::Sandbox::User=root",
+                &format!("{PACKAGE}={VERSION}"),
+            ])
+            .current_dir(folder);
         sh::run(&mut command)
     };
     if download().is_err() {
@@ -154,7 +162,7 @@ fn write(libraries: Vec<(&'static Licence, Library)>, out: &Path) -> Result<usiz
                 depth,
                 height,
             ])?;
-            authors.entry(piece.creator).or_default().push(piece.name);
+            authors.entry(piece.creator).or_default().insert(piece.name);
         }
         fs::write(out.join(format!("licences/{}.txt", licence.library)), &library.licence_text)?;
         credits.push((licence, authors));

@@ -83,8 +83,11 @@ fn parse(properties: &[u8]) -> Result<(String, Vec<Piece>)> {
     let all: HashMap<String, String> = java_properties::read(Cursor::new(properties))?;
     let mut numbered: BTreeMap<u32, HashMap<&str, &str>> = BTreeMap::new();
     for (key, value) in &all {
-        if let Some((field, number)) = key.split_once('#') {
-            let number = number.parse().with_context(|| format!("odd key {key}"))?;
+        // The libraries have a few slips such as `dropOnTopElevation#-1`; what belongs to no piece is left out.
+        let Some((field, number)) = key.split_once('#') else {
+            continue;
+        };
+        if let Ok(number) = number.parse() {
             numbered.entry(number).or_default().insert(field, value.trim());
         }
     }
@@ -136,6 +139,7 @@ mod tests {
         let text = "name=Lib\n\
             id#10=Lib#b\nname#10=B\ncategory#10=Office\nicon#10=/b.png\n\
             # a comment\n\
+            dropOnTopElevation#-1\n\
             id#2=Lib#a\nname#2=Bill 10\\u20ac caf\u{e9}\ncategory#2=Living room\nicon#2=/a.png\n\
             width#2=59.4\ndepth#2=62.7\nheight#2=105\ntags#2=Seat, Old\ncreator#2=Somebody\n";
         let latin1: Vec<u8> = text.chars().map(|c| c as u8).collect();
