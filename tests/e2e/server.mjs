@@ -1,0 +1,159 @@
+/**
+ * A static host for the tests, as strict and as faulty as a test asks for.
+ *
+ * LOOKALIKE_PKG and LOOKALIKE_CATALOG name other folders to serve at /pkg/ and /catalog/.
+ */
+import { createReadStream, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const TYPES = {
+  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css',
+  '.json': 'application/json', '.wasm': 'application/wasm', '.svg': 'image/svg+xml', '.jpg': 'image/jpeg', '.png': 'image/png', '.webp': 'image/webp',
+};
+/** The policy that the element promises to live with; frame-src only where a test is about another origin. */
+export const STRICT_CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'";
+
+const FOLDERS = {
+  '/pkg/': process.env.LOOKALIKE_PKG ?? join(ROOT, 'pkg'),
+  '/catalog/': process.env.LOOKALIKE_CATALOG ?? join(ROOT, 'catalog'),
+};
+
+/** @param {string} path of a URL @returns {string|null} the file */
+export function fileOf(path) {
+  const entry = Object.entries(FOLDERS).find(([prefix]) => path.startsWith(prefix));
+  const [base, rest] = entry ? [entry[1], path.slice(entry[0].length)] : [ROOT, path.slice(1)];
+  const file = normalize(join(base, rest));
+  return file.startsWith(resolve(base) + sep) || file === resolve(base) ? file : null;
+}
+
+/** @returns {string|null} what is missing, in words */
+export function missing() {
+  for (const path of ['/pkg/lookalike.js', '/catalog/manifest.json']) {
+    try {
+      statSync(/** @type {string} */ (fileOf(path)));
+    } catch {
+      return `${path} is not built; run \`cargo xtask demo --no-serve\``;
+    }
+  }
+  return null;
+}
+
+/**
+ * @typedef {object} Fault what happens to requests whose path matches
+ * @property {RegExp} path
+ * @property {number} [status] answered instead
+ * @property {number} [truncate] the answer ends properly after so many bytes, without a length
+ * @property {number} [drop] the connection is cut after so many bytes
+ * @property {Buffer|string} [body] answered instead
+ * @property {number} [delay] milliseconds before the answer
+ * @property {boolean} [noRange] ranges are ignored
+ * @property {number} [times] how often; for ever if absent
+ *
+ * @typedef {object} Options
+ * @property {string|null} [csp]
+ * @property {boolean} [cors]
+ * @property {Record<string, string>} [pages] path -> HTML of pages that exist for a test only
+ */
+
+/** @param {Options} [options] */
+export async function serve({ csp = null, cors = false, pages = {} } = {}) {
+  /** @type {Fault[]} */
+  let faults = [];
+  /** @type {{path: string, method: string, range: string|undefined}[]} */
+  let log = [];
+
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
+    log.push({ path, method: request.method ?? '', range: request.headers.range });
+    const fault = faults.find((each) => each.path.test(path) && (each.times ?? 1) > 0);
+    if (fault?.times !== undefined) fault.times--;
+    if (fault?.delay) setTimeout(() => answer(path, fault), fault.delay);
+    else answer(path, fault);
+
+    /** @param {string} path @param {Fault} [fault] */
+    function answer(path, fault) {
+      if (csp) response.setHeader('content-security-policy', csp);
+      if (cors) {
+        response.setHeader('access-control-allow-origin', '*');
+        response.setHeader('cross-origin-resource-policy', 'cross-origin');
+      }
+      response.setHeader('x-content-type-options', 'nosniff');
+      if (fault?.status) {
+        response.writeHead(fault.status).end();
+        return;
+      }
+      if (fault?.body !== undefined) {
+        response.setHeader('content-type', TYPES[/** @type {keyof typeof TYPES} */ (extname(path))] ?? 'application/octet-stream');
+        response.end(fault.body);
+        return;
+      }
+      if (pages[path] !== undefined) {
+        response.setHeader('content-type', 'text/html; charset=utf-8');
+        response.end(pages[path]);
+        return;
+      }
+      const file = fileOf(path === '/' ? '/index.html' : path);
+      let size;
+      try {
+        const found = file === null ? null : statSync(file);
+        if (!file || !found?.isFile()) throw new Error('no file');
+        size = found.size;
+      } catch {
+        response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
+        return;
+      }
+      response.setHeader('content-type', TYPES[/** @type {keyof typeof TYPES} */ (extname(file))] ?? 'application/octet-stream');
+      // As a host does it: code and pictures may be kept, the manifest is asked for again.
+      response.setHeader('cache-control', path.endsWith('manifest.json') ? 'no-cache' : 'public, max-age=3600');
+      if (fault?.truncate !== undefined) {
+        createReadStream(file, { end: fault.truncate - 1 }).pipe(response);
+        return;
+      }
+      let start = 0;
+      const range = fault?.noRange ? null : /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
+      if (!fault?.noRange) response.setHeader('accept-ranges', 'bytes');
+      if (range) {
+        start = Number(range[1]);
+        if (start >= size) {
+          response.writeHead(416, { 'content-range': `bytes */${size}` }).end();
+          return;
+        }
+        response.statusCode = 206;
+        response.setHeader('content-range', `bytes ${start}-${size - 1}/${size}`);
+      }
+      response.setHeader('content-length', size - start);
+      const stream = createReadStream(file, { start });
+      if (fault?.drop !== undefined) {
+        let left = fault.drop;
+        stream.on('data', (/** @type {Buffer} */ chunk) => {
+          if (left <= 0) return;
+          response.write(chunk.subarray(0, left));
+          left -= chunk.length;
+          // What was written must be on its way before the line is cut.
+          if (left <= 0) setTimeout(() => response.destroy(), 60);
+        });
+        return;
+      }
+      stream.pipe(response);
+    }
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', () => done(undefined)));
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    /** The same server by another name: another origin. */
+    other: `http://localhost:${port}`,
+    /** @param {...Fault} list */
+    fail: (...list) => { faults = list; },
+    heal: () => { faults = []; },
+    log: () => log,
+    forget: () => { log = []; },
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((done) => server.close(() => done(undefined)));
+    },
+  };
+}

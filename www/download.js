@@ -1,0 +1,141 @@
+/**
+ * One file into memory, through dropped connections.
+ *
+ * The manifest says how many bytes to expect, so progress needs no Content-Length and a short or a long
+ * answer is noticed without hashing. What has arrived is kept between attempts, and asked for no second time
+ * where the server answers ranges of the plain (unencoded) file.
+ */
+import { LookalikeError, aborted } from './errors.js';
+
+const ATTEMPTS = 5;
+const FIRST_PAUSE_MS = 250;
+/** A connection that says nothing for so long is taken for dropped. */
+const STALL_MS = 20_000;
+
+/**
+ * @param {string} url
+ * @param {Uint8Array} into exactly as long as the file
+ * @param {object} [options]
+ * @param {AbortSignal} [options.signal]
+ * @param {(received: number) => void} [options.onBytes] how many bytes of the file are here now
+ * @param {typeof fetch} [options.fetch]
+ * @param {number} [options.pauseMs] before the first new attempt; doubles
+ */
+export async function download(url, into, options = {}) {
+  const { signal, onBytes, pauseMs = FIRST_PAUSE_MS } = options;
+  const get = options.fetch ?? fetch;
+  let received = 0;
+  let resumable = false;
+  /** @type {LookalikeError|null} */
+  let last = null;
+
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) await pause(pauseMs * 2 ** (attempt - 1), signal);
+    if (signal?.aborted) throw aborted(signal.reason);
+    if (!resumable) received = 0;
+
+    const stall = new AbortController();
+    const timer = { id: setTimeout(() => stall.abort(), STALL_MS) };
+    const follow = () => stall.abort();
+    signal?.addEventListener('abort', follow, { once: true });
+    try {
+      const headers = received > 0 ? { Range: `bytes=${received}-` } : undefined;
+      const response = await get(url, { signal: stall.signal, headers, credentials: 'omit' });
+      if (!response.ok) {
+        await response.body?.cancel();
+        if (response.status === 416) {
+          resumable = false;
+          continue;
+        }
+        const error = new LookalikeError(
+          response.status < 500 ? 'missing' : 'network',
+          `${nameOf(url)}: the server answered ${response.status} ${response.statusText}`.trim(),
+        );
+        // A 404 will be a 404 again; 408 and 429 ask for patience.
+        if (response.status < 500 && response.status !== 408 && response.status !== 429) throw error;
+        last = error;
+        continue;
+      }
+      if (received > 0 && !continues(response, received)) received = 0;
+      // Only when the bytes on the wire are the file's own do byte ranges mean what we think.
+      if (response.status === 200) resumable = Number(response.headers.get('content-length')) === into.length;
+
+      const reader = response.body?.getReader();
+      if (!reader) throw new LookalikeError('network', `${nameOf(url)}: the answer has no body`);
+      for (;;) {
+        const { done, value } = await reader.read();
+        clearTimeout(timer.id);
+        if (done) break;
+        timer.id = setTimeout(() => stall.abort(), STALL_MS);
+        if (received + value.length > into.length) {
+          await reader.cancel();
+          throw new LookalikeError(
+            'bad-file',
+            `${nameOf(url)}: longer than the ${into.length} bytes that the manifest states; `
+              + 'upload the manifest and the files of one run together',
+          );
+        }
+        into.set(value, received);
+        received += value.length;
+        onBytes?.(received);
+      }
+      if (received === into.length) return;
+      last = new LookalikeError(
+        'network',
+        `${nameOf(url)}: the server sent ${received} of ${into.length} bytes`,
+      );
+      // A server that closes properly after too few bytes may be right about its file: ask for all of it again.
+      if (resumable && received === 0) resumable = false;
+    } catch (thrown) {
+      if (signal?.aborted) throw aborted(thrown);
+      if (thrown instanceof LookalikeError && thrown.kind !== 'network') throw thrown;
+      last = thrown instanceof LookalikeError ? thrown : new LookalikeError(
+        'network',
+        stall.signal.aborted
+          ? `${nameOf(url)}: nothing arrived for ${STALL_MS / 1000} s`
+          : `${nameOf(url)}: the connection failed after ${received} of ${into.length} bytes`,
+        { cause: thrown },
+      );
+    } finally {
+      clearTimeout(timer.id);
+      signal?.removeEventListener('abort', follow);
+    }
+  }
+  throw last ?? new LookalikeError('network', `${nameOf(url)}: could not be fetched`);
+}
+
+/**
+ * @param {Response} response
+ * @param {number} from
+ */
+function continues(response, from) {
+  if (response.status !== 206) return false;
+  const range = response.headers.get('content-range');
+  // The header is hidden from other origins unless exposed; the hash has the last word then.
+  return range === null || range.startsWith(`bytes ${from}-`);
+}
+
+/** @param {string} url */
+function nameOf(url) {
+  return new URL(url).pathname.split('/').slice(-2).join('/');
+}
+
+/**
+ * @param {number} ms
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(aborted(signal.reason));
+    const stop = () => {
+      clearTimeout(timer);
+      reject(aborted(signal?.reason));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,677 @@
+/**
+ * The photo with the paint on it: shows, zooms, takes pointer and keyboard, keeps the history. The buttons are
+ * in toolbar.js and call the same methods.
+ *
+ * Events: `change` (detail.final is false while a stroke pauses), `state` when a button must look different.
+ */
+import { fill } from '../labels.js';
+import { h } from '../dom.js';
+import { History } from './history.js';
+import { Raster } from './raster.js';
+import { makeTool } from './tools.js';
+import { View } from './view.js';
+
+/**
+ * @import { Labels } from '../labels.js'
+ * @import { Point } from './raster.js'
+ * @import { ToolName } from './tools.js'
+ * @typedef {"ignore"|"only"} Intent
+ */
+
+/** A pointer that moved no further than this (CSS pixels) clicked. */
+const CLICK = 4;
+/** A stroke that rests for so long shows its results before it ends. */
+const REST_MS = 350;
+/** Brush diameter in thousandths of the photo's longer side. */
+export const SIZE = { min: 10, max: 400, start: 90 };
+
+export class MaskEditor extends EventTarget {
+  /** @type {ToolName} */
+  #toolName = 'brush';
+  /** @type {Intent} */
+  #intent = 'ignore';
+  #size = SIZE.start;
+  /** @type {ImageBitmap|null} */
+  #bitmap = null;
+  #raster = new Raster(1, 1);
+  #history = new History(this.#raster.data);
+  #tool = makeTool('brush', this.#raster, () => this.#settings());
+  #view = new View();
+  /** The paint in colour, at the raster's resolution. */
+  #paint = document.createElement('canvas');
+  #frame = 0;
+  #box = { width: 0, height: 0, ratio: 1 };
+  #changed = false;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #rest;
+
+  /** @type {Map<number, {x: number, y: number}>} what touches the canvas now, in CSS pixels */
+  #pointers = new Map();
+  /** @type {"none"|"tool"|"pan"|"pinch"} */
+  #mode = 'none';
+  #start = { x: 0, y: 0 };
+  #moved = false;
+  #space = false;
+  /** Where the ring is drawn. @type {Point|null} */
+  #ring = null;
+  /** The keyboard's cursor. @type {Point|null} */
+  #cursor = null;
+  #penDown = false;
+
+  /**
+   * @param {Labels} labels
+   * @param {(text: string) => void} announce
+   */
+  constructor(labels, announce) {
+    super();
+    this.labels = labels;
+    this.announce = announce;
+    this.canvas = h('canvas', {
+      part: 'photo',
+      tabIndex: 0,
+      role: 'application',
+      'aria-label': labels.canvas,
+      'aria-roledescription': labels.canvasRole,
+      'aria-description': labels.canvasHint,
+      'aria-keyshortcuts': 'B E R L [ ] I Delete Control+Z Control+Shift+Z',
+    });
+    this.element = h('div', { class: 'stage', part: 'stage' }, this.canvas);
+    this.#listen();
+    this.#observer = new ResizeObserver(() => this.#resize());
+    this.#observer.observe(this.element);
+  }
+
+  #observer;
+
+  /**
+   * @param {ImageBitmap} bitmap for the screen
+   * @param {{width: number, height: number}} size of the mask
+   */
+  setPhoto(bitmap, { width, height }) {
+    if (this.#bitmap !== bitmap) this.#bitmap?.close();
+    this.#bitmap = bitmap;
+    this.#raster = new Raster(width, height);
+    this.#history = new History(this.#raster.data);
+    this.#paint.width = width;
+    this.#paint.height = height;
+    this.#cursor = null;
+    this.#penDown = false;
+    this.#view.fit();
+    this.element.style.setProperty('--photo-ratio', String(width / height));
+    this.#use(this.#toolName);
+    this.#resize();
+    this.#state();
+  }
+
+  get bitmap() {
+    return this.#bitmap;
+  }
+
+  /** Share of the photo that is painted, 0 to 1. */
+  get share() {
+    return this.#raster.share();
+  }
+
+  /**
+   * What is to be taken out, 255 = all of the pixel; null where that is nothing or all of the photo.
+   * @returns {{data: Uint8Array, width: number, height: number}|null}
+   */
+  coverage() {
+    const { data, width, height } = this.#raster;
+    if (!data.some((level) => level > 0)) return null;
+    const out = data.slice();
+    if (this.#intent === 'only') for (let i = 0; i < out.length; i++) out[i] = 255 - out[i];
+    return { data: out, width, height };
+  }
+
+  /** The painted area itself, 255 = painted; as long as the photo has pixels. @returns {Uint8Array} */
+  get paint() {
+    return this.#raster.data.slice();
+  }
+
+  set paint(data) {
+    if (data.length !== this.#raster.data.length || !data.some((level) => level > 0)) return;
+    this.#raster.restore(data);
+    this.#step();
+  }
+
+  get tool() {
+    return this.#toolName;
+  }
+
+  set tool(name) {
+    this.#giveUp();
+    this.#use(name);
+    this.#state();
+  }
+
+  get intent() {
+    return this.#intent;
+  }
+
+  set intent(intent) {
+    if (intent === this.#intent) return;
+    this.#intent = intent;
+    this.#repaint();
+    this.#state();
+    if (this.coverage()) this.#tell(true);
+  }
+
+  get size() {
+    return this.#size;
+  }
+
+  set size(size) {
+    this.#size = Math.round(Math.max(SIZE.min, Math.min(SIZE.max, size)));
+    this.#draw();
+    this.#state();
+  }
+
+  get zoom() {
+    return this.#view.zoom;
+  }
+
+  get canUndo() {
+    return this.#history.canUndo;
+  }
+
+  get canRedo() {
+    return this.#history.canRedo;
+  }
+
+  undo() {
+    this.#restore(this.#history.undo());
+  }
+
+  redo() {
+    this.#restore(this.#history.redo());
+  }
+
+  invert() {
+    this.#giveUp();
+    this.#raster.invert();
+    this.#step();
+  }
+
+  clear() {
+    this.#giveUp();
+    if (this.#raster.share() === 0) return;
+    this.#raster.clear();
+    this.#step();
+  }
+
+  /** @param {number} factor about the middle of what is shown, or the keyboard's cursor */
+  zoomBy(factor) {
+    const at = this.#cursor && this.#keyboard
+      ? { x: this.#view.x + this.#cursor.x * this.#view.scale, y: this.#view.y + this.#cursor.y * this.#view.scale }
+      : { x: this.#box.width / 2, y: this.#box.height / 2 };
+    this.#view.zoomAt(factor, at.x, at.y);
+    this.#draw();
+    this.#state();
+  }
+
+  zoomFit() {
+    this.#view.fit();
+    this.#draw();
+    this.#state();
+  }
+
+  destroy() {
+    this.#observer.disconnect();
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#rest);
+    this.#bitmap?.close();
+    this.#bitmap = null;
+  }
+
+  // --- pointers ------------------------------------------------------------------------------------------
+
+  #listen() {
+    const { canvas } = this;
+    canvas.addEventListener('pointerdown', (event) => this.#pointerDown(event));
+    canvas.addEventListener('pointermove', (event) => this.#pointerMove(event));
+    canvas.addEventListener('pointerup', (event) => this.#pointerUp(event, false));
+    canvas.addEventListener('pointercancel', (event) => this.#pointerUp(event, true));
+    canvas.addEventListener('pointerleave', () => {
+      this.#ring = null;
+      this.#draw();
+    });
+    canvas.addEventListener('contextmenu', (event) => {
+      if (this.#mode !== 'none') event.preventDefault();
+    });
+    canvas.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
+    canvas.addEventListener('keydown', (event) => this.#key(event));
+    canvas.addEventListener('keyup', (event) => {
+      if (event.key === ' ') this.#space = false;
+    });
+    canvas.addEventListener('focus', () => this.#draw());
+    canvas.addEventListener('blur', () => {
+      this.#space = false;
+      this.#keyboard = false;
+      this.#draw();
+    });
+  }
+
+  #keyboard = false;
+
+  /** @param {MouseEvent} event */
+  #at(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  /** @param {PointerEvent} event */
+  #pointerDown(event) {
+    if (!this.#bitmap) return;
+    const at = this.#at(event);
+    this.#keyboard = false;
+    this.#pointers.set(event.pointerId, at);
+    try {
+      this.canvas.setPointerCapture(event.pointerId);
+    } catch {
+      // A pointer that ended meanwhile cannot be captured, and needs not be.
+    }
+    if (this.#pointers.size === 2) {
+      // The second finger turns a stroke that has just begun into a pinch.
+      if (this.#mode === 'tool') this.#giveUp();
+      this.#mode = 'pinch';
+      return;
+    }
+    if (this.#pointers.size > 2) return;
+    if (this.#space || event.button === 1) {
+      event.preventDefault();
+      this.#mode = 'pan';
+      return;
+    }
+    if (event.button !== 0 && event.button !== 5) return;
+    // A pen's other end erases, whatever is chosen.
+    if (event.button === 5) this.#use('eraser');
+    this.#mode = 'tool';
+    this.#start = at;
+    this.#moved = false;
+    this.#tool.down(this.#view.toPhoto(at.x, at.y));
+    this.#touched();
+  }
+
+  /** @param {PointerEvent} event */
+  #pointerMove(event) {
+    const at = this.#at(event);
+    this.#ring = this.#view.toPhoto(at.x, at.y);
+    const before = this.#pointers.get(event.pointerId);
+    if (!before) {
+      if (this.#mode === 'none') this.#tool.move(this.#ring);
+      this.#draw();
+      return;
+    }
+    if (this.#mode === 'pan') {
+      this.#view.pan(at.x - before.x, at.y - before.y);
+    } else if (this.#mode === 'pinch') {
+      const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
+      if (other) {
+        const middle = { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 };
+        const spread = Math.hypot(before.x - other.x, before.y - other.y);
+        this.#view.pan((at.x - before.x) / 2, (at.y - before.y) / 2);
+        if (spread > 0) this.#view.zoomAt(Math.hypot(at.x - other.x, at.y - other.y) / spread, middle.x, middle.y);
+        this.#state();
+      }
+    } else if (this.#mode === 'tool') {
+      // The browser hands over one event a frame; what lay between is in the coalesced ones.
+      const all = event.getCoalescedEvents?.() ?? [];
+      for (const each of all.length > 0 ? all : [event]) {
+        const point = this.#at(each);
+        if (Math.hypot(point.x - this.#start.x, point.y - this.#start.y) > CLICK) this.#moved = true;
+        // A hand that trembles on a click draws no shape.
+        if (this.#moved || this.#toolName === 'brush' || this.#toolName === 'eraser') {
+          this.#tool.move(this.#view.toPhoto(point.x, point.y));
+        }
+      }
+      this.#touched();
+    }
+    this.#pointers.set(event.pointerId, at);
+    this.#draw();
+  }
+
+  /**
+   * @param {PointerEvent} event
+   * @param {boolean} cancelled
+   */
+  #pointerUp(event, cancelled) {
+    if (!this.#pointers.delete(event.pointerId)) return;
+    if (this.#mode === 'tool') {
+      this.#mode = 'none';
+      const at = this.#at(event);
+      if (cancelled) this.#giveUp();
+      else this.#lift(this.#view.toPhoto(at.x, at.y), !this.#moved);
+      if (event.button === 5) this.#use(this.#toolName);
+    }
+    if (this.#pointers.size === 0) this.#mode = 'none';
+    if (event.pointerType === 'touch') this.#ring = null;
+    this.#draw();
+  }
+
+  /** @param {WheelEvent} event */
+  #wheel(event) {
+    if (!this.#bitmap) return;
+    if (event.ctrlKey || event.metaKey) {
+      event.preventDefault();
+      const at = this.#at(event);
+      this.#view.zoomAt(Math.exp(-event.deltaY * (event.deltaMode === 0 ? 0.005 : 0.1)), at.x, at.y);
+      this.#draw();
+      this.#state();
+      return;
+    }
+    // Only where the shopper is at work on the photo: elsewhere the wheel scrolls the page.
+    const root = /** @type {Document|ShadowRoot} */ (this.canvas.getRootNode());
+    if (root.activeElement !== this.canvas || (this.#toolName !== 'brush' && this.#toolName !== 'eraser')) return;
+    event.preventDefault();
+    this.size = this.#size * Math.exp(-Math.sign(event.deltaY) * 0.1);
+  }
+
+  // --- keyboard ------------------------------------------------------------------------------------------
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (!this.#bitmap) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (command) {
+      const key = event.key.toLowerCase();
+      if (key === 'z' && event.shiftKey) this.redo();
+      else if (key === 'z') this.undo();
+      else if (key === 'y') this.redo();
+      else return;
+      event.preventDefault();
+      return;
+    }
+    const step = (event.shiftKey ? 0.1 : 0.02) * Math.max(this.#raster.width, this.#raster.height) / this.#view.zoom;
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      ArrowLeft: () => this.#arrow(event, -step, 0),
+      ArrowRight: () => this.#arrow(event, step, 0),
+      ArrowUp: () => this.#arrow(event, 0, -step),
+      ArrowDown: () => this.#arrow(event, 0, step),
+      Enter: () => this.#press(),
+      ' ': () => {
+        // Held with a pointer over the photo, space pans; alone it is the same as Enter.
+        if (this.#ring && !this.#keyboard) this.#space = true;
+        else if (!event.repeat) this.#press();
+      },
+      Escape: () => this.#giveUp(),
+      Delete: () => this.clear(),
+      Backspace: () => this.clear(),
+      b: () => { this.tool = 'brush'; },
+      e: () => { this.tool = 'eraser'; },
+      r: () => { this.tool = 'rectangle'; },
+      l: () => { this.tool = 'lasso'; },
+      c: () => {
+        if (this.#tool.close()) this.#step();
+      },
+      i: () => this.invert(),
+      x: () => { this.intent = this.#intent === 'ignore' ? 'only' : 'ignore'; },
+      '[': () => { this.size = this.#size / 1.2; },
+      ']': () => { this.size = this.#size * 1.2; },
+      '+': () => this.zoomBy(1.4),
+      '=': () => this.zoomBy(1.4),
+      '-': () => this.zoomBy(1 / 1.4),
+      0: () => this.zoomFit(),
+      '?': () => this.dispatchEvent(new Event('help')),
+    };
+    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+
+  /**
+   * @param {KeyboardEvent} event
+   * @param {number} dx
+   * @param {number} dy
+   */
+  #arrow(event, dx, dy) {
+    if (event.altKey) {
+      this.#view.pan(-dx * this.#view.scale, -dy * this.#view.scale);
+      this.#draw();
+      return;
+    }
+    this.#keyboard = true;
+    const { width, height } = this.#raster;
+    const from = this.#cursor ?? { x: width / 2, y: height / 2 };
+    this.#cursor = { x: Math.max(0, Math.min(width, from.x + dx)), y: Math.max(0, Math.min(height, from.y + dy)) };
+    this.#tool.move(this.#cursor);
+    if (this.#penDown) this.#touched();
+    this.#view.reveal(this.#cursor);
+    this.#draw();
+    this.announce(fill(this.labels.cursorAt, {
+      x: Math.round((this.#cursor.x / width) * 100),
+      y: Math.round((this.#cursor.y / height) * 100),
+    }));
+  }
+
+  #press() {
+    this.#keyboard = true;
+    this.#cursor ??= { x: this.#raster.width / 2, y: this.#raster.height / 2 };
+    if (this.#toolName === 'brush' || this.#toolName === 'eraser') {
+      this.#penDown = !this.#penDown;
+      this.announce(this.#penDown ? this.labels.penDown : this.labels.penUp);
+      if (this.#penDown) {
+        this.#tool.down(this.#cursor);
+        this.#touched();
+      } else {
+        this.#lift(this.#cursor, true);
+      }
+    } else {
+      this.#tool.down(this.#cursor);
+      this.#lift(this.#cursor, true);
+    }
+    this.#draw();
+  }
+
+  // --- steps ---------------------------------------------------------------------------------------------
+
+  #settings() {
+    return {
+      radius: (this.#size / 1000) * Math.max(this.#raster.width, this.#raster.height) / 2,
+      near: 14 / this.#view.scale,
+    };
+  }
+
+  /** @param {ToolName} name */
+  #use(name) {
+    if (name !== 'eraser' || this.#mode !== 'tool') this.#toolName = name;
+    this.#tool = makeTool(name, this.#raster, () => this.#settings());
+  }
+
+  /** A stroke has drawn something: show it, and search if the hand rests. */
+  #touched() {
+    this.#changed = true;
+    this.#repaint();
+    clearTimeout(this.#rest);
+    if (this.#toolName === 'brush' || this.#toolName === 'eraser') {
+      this.#rest = setTimeout(() => {
+        if (!this.#changed) return;
+        this.#changed = false;
+        this.#tell(false);
+      }, REST_MS);
+    }
+  }
+
+  /**
+   * @param {Point} point
+   * @param {boolean} clicked
+   */
+  #lift(point, clicked) {
+    if (this.#tool.up(point, clicked)) {
+      this.#step();
+      return;
+    }
+    const note = this.#tool.note();
+    if (note === 'cornerSet') this.announce(this.labels.cornerSet);
+    if (note === 'pointSet') this.announce(fill(this.labels.pointSet, { count: this.#tool.outline()?.points.length ?? 0 }));
+    this.#draw();
+  }
+
+  #step() {
+    this.#history.push(this.#raster.data);
+    this.#repaint();
+    this.#state();
+    this.#tell(true);
+    const share = this.share;
+    this.announce(share > 0 ? fill(this.labels.masked, { percent: Math.max(1, Math.round(share * 100)) }) : this.labels.nothingMasked);
+  }
+
+  /** @param {Uint8Array|null} data */
+  #restore(data) {
+    if (!data) return;
+    this.#tool.cancel();
+    this.#penDown = false;
+    this.#raster.restore(data);
+    this.#repaint();
+    this.#state();
+    this.#tell(true);
+  }
+
+  /** The unfinished stroke or shape never was. */
+  #giveUp() {
+    clearTimeout(this.#rest);
+    this.#tool.cancel();
+    this.#penDown = false;
+    this.#raster.restore(this.#history.current());
+    this.#repaint();
+  }
+
+  /** @param {boolean} final */
+  #tell(final) {
+    clearTimeout(this.#rest);
+    this.#changed = false;
+    this.dispatchEvent(new CustomEvent('change', { detail: { final } }));
+  }
+
+  #state() {
+    this.dispatchEvent(new Event('state'));
+  }
+
+  // --- drawing -------------------------------------------------------------------------------------------
+
+  #resize() {
+    const { clientWidth: width, clientHeight: height } = this.element;
+    const ratio = Math.min(devicePixelRatio || 1, 3);
+    this.#box = { width, height, ratio };
+    this.canvas.width = Math.max(1, Math.round(width * ratio));
+    this.canvas.height = Math.max(1, Math.round(height * ratio));
+    this.#view.resize(this.#raster, this.#box);
+    this.#raster.dirty = { left: 0, top: 0, right: this.#raster.width, bottom: this.#raster.height };
+    this.#draw();
+  }
+
+  #repaint() {
+    this.#raster.dirty ??= { left: 0, top: 0, right: this.#raster.width, bottom: this.#raster.height };
+    if (this.#paintedFor !== this.#intent) {
+      this.#raster.dirty = { left: 0, top: 0, right: this.#raster.width, bottom: this.#raster.height };
+      this.#paintedFor = this.#intent;
+    }
+    this.#draw();
+  }
+
+  /** @type {Intent} */
+  #paintedFor = 'ignore';
+
+  /** Colours what changed: stripes over what is ignored, or a veil over all that is not wanted. */
+  #colour() {
+    const box = this.#raster.takeDirty();
+    const context = this.#paint.getContext('2d');
+    if (!box || !context) return;
+    const { data, width } = this.#raster;
+    const only = this.#intent === 'only';
+    const stripe = Math.max(3, Math.round(Math.max(width, this.#raster.height) / 110));
+    const image = context.createImageData(box.right - box.left, box.bottom - box.top);
+    const pixels = image.data;
+    let at = 0;
+    for (let y = box.top; y < box.bottom; y++) {
+      for (let x = box.left; x < box.right; x++, at += 4) {
+        const level = data[y * width + x];
+        if (only) {
+          pixels[at] = 24;
+          pixels[at + 1] = 21;
+          pixels[at + 2] = 18;
+          pixels[at + 3] = ((255 - level) * 178) >> 8;
+        } else {
+          const light = Math.floor((x + y) / stripe) % 2 === 0;
+          pixels[at] = light ? 236 : 205;
+          pixels[at + 1] = light ? 96 : 62;
+          pixels[at + 2] = light ? 70 : 44;
+          pixels[at + 3] = (level * (light ? 190 : 205)) >> 8;
+        }
+      }
+    }
+    context.putImageData(image, box.left, box.top);
+  }
+
+  #draw() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = requestAnimationFrame(() => this.#render());
+  }
+
+  #render() {
+    const context = this.canvas.getContext('2d');
+    if (!context || !this.#bitmap) return;
+    this.#colour();
+    const { ratio } = this.#box;
+    const { x, y, scale, zoom } = this.#view;
+    const { width, height } = this.#raster;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * x, ratio * y);
+    context.imageSmoothingEnabled = zoom < 6;
+    context.imageSmoothingQuality = 'high';
+    // What is transparent lies over white for the engine; so it does here.
+    context.fillStyle = '#fff';
+    context.fillRect(0, 0, width, height);
+    context.drawImage(this.#bitmap, 0, 0, width, height);
+    if (this.#history.canUndo || this.#changed || this.#raster.data.some((level) => level > 0)) {
+      context.drawImage(this.#paint, 0, 0);
+    }
+
+    const outline = this.#tool.outline();
+    if (outline) {
+      context.beginPath();
+      for (const point of outline.points) context.lineTo(point.x, point.y);
+      if (outline.closed) context.closePath();
+      twoTone(context, 1.5 / scale, [6 / scale, 4 / scale]);
+      if (!outline.closed) {
+        const [first] = outline.points;
+        context.beginPath();
+        context.arc(first.x, first.y, 5 / scale, 0, 2 * Math.PI);
+        twoTone(context, 1.5 / scale, []);
+      }
+    }
+    const ring = this.#keyboard ? this.#cursor : this.#ring;
+    if (!ring) return;
+    context.beginPath();
+    if (this.#toolName === 'brush' || this.#toolName === 'eraser') context.arc(ring.x, ring.y, this.#settings().radius, 0, 2 * Math.PI);
+    if (this.#keyboard || this.#toolName === 'rectangle' || this.#toolName === 'lasso') {
+      const arm = 9 / scale;
+      context.moveTo(ring.x - arm, ring.y);
+      context.lineTo(ring.x + arm, ring.y);
+      context.moveTo(ring.x, ring.y - arm);
+      context.lineTo(ring.x, ring.y + arm);
+    }
+    twoTone(context, (this.#penDown ? 2.5 : 1.5) / scale, []);
+  }
+}
+
+/**
+ * A line that shows on any photo: dark under light.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} width
+ * @param {number[]} dash
+ */
+function twoTone(context, width, dash) {
+  context.setLineDash([]);
+  context.lineWidth = width * 2;
+  context.strokeStyle = 'rgb(20 18 16 / 0.7)';
+  context.stroke();
+  context.setLineDash(dash);
+  context.lineWidth = width;
+  context.strokeStyle = '#fff';
+  context.stroke();
+  context.setLineDash([]);
+}

@@ -1,0 +1,196 @@
+/** Lists of products, and what differs between two of them. */
+import { h, icon } from './dom.js';
+import { fill } from './labels.js';
+
+/**
+ * @import { Hit, Product } from './types.js'
+ * @import { Labels } from './labels.js'
+ *
+ * @typedef {"new"|"up"|"down"|"same"|"gone"} Change
+ *
+ * @typedef {object} CardActions
+ * @property {(hit: Hit) => void} open
+ * @property {(hit: Hit) => void} similar
+ * @property {((hit: Hit) => void)|null} like null where the engine has no algebra
+ * @property {((hit: Hit) => void)|null} unlike
+ * @property {(hit: Hit, card: HTMLElement|null) => void} peek the pointer or the focus is on this card; null: gone
+ * @property {(product: Product) => string|null} picture its URL
+ */
+
+/**
+ * How each hit of `now` stands to its place in `before`.
+ * @param {Hit[]} now
+ * @param {Hit[]} before
+ * @returns {Map<string, {change: Change, by: number}>} by id; `by` counts places
+ */
+export function changes(now, before) {
+  const old = new Map(before.map((hit, place) => [hit.id, place]));
+  /** @type {Map<string, {change: Change, by: number}>} */
+  const marks = new Map();
+  now.forEach((hit, place) => {
+    const was = old.get(hit.id);
+    if (was === undefined) marks.set(hit.id, { change: 'new', by: 0 });
+    else marks.set(hit.id, { change: was > place ? 'up' : was < place ? 'down' : 'same', by: Math.abs(was - place) });
+  });
+  return marks;
+}
+
+/**
+ * What left `before`.
+ * @param {Hit[]} before
+ * @param {Hit[]} now
+ * @returns {Map<string, {change: Change, by: number}>}
+ */
+export function departures(before, now) {
+  const here = new Set(now.map((hit) => hit.id));
+  return new Map(before.filter((hit) => !here.has(hit.id)).map((hit) => [hit.id, { change: 'gone', by: 0 }]));
+}
+
+/** One list; keeps the cards of products that stay, and lets them glide to their new places. */
+export class ResultList {
+  /** @type {Map<string, HTMLLIElement>} */
+  #cards = new Map();
+
+  /**
+   * @param {Labels} labels
+   * @param {CardActions} actions
+   */
+  constructor(labels, actions) {
+    this.labels = labels;
+    this.actions = actions;
+    this.heading = h('h3', { class: 'list-title' });
+    this.note = h('p', { class: 'list-note' });
+    this.grid = h('ol', { class: 'grid', part: 'list' });
+    this.element = h('section', { class: 'list' }, h('header', { class: 'list-head' }, this.heading, this.note), this.grid);
+  }
+
+  /**
+   * @param {string} title
+   * @param {Hit[]} hits
+   * @param {Map<string, {change: Change, by: number}>} [marks]
+   * @param {{likes?: string[], unlikes?: string[]}} [votes]
+   */
+  show(title, hits, marks = new Map(), votes = {}) {
+    this.heading.textContent = title;
+    this.grid.setAttribute('aria-label', title);
+    this.grid.classList.remove('waiting');
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    const places = new Map([...this.#cards].map(([id, card]) => [id, card.getBoundingClientRect()]));
+    /** @type {Map<string, HTMLLIElement>} */
+    const cards = new Map();
+    hits.forEach((hit, place) => {
+      const card = this.#cards.get(hit.id) ?? this.#card(hit);
+      this.#update(card, hit, place, marks.get(hit.id), votes);
+      cards.set(hit.id, card);
+    });
+    // Moving a node that has the focus loses it.
+    const focused = /** @type {ShadowRoot|Document} */ (this.grid.getRootNode()).activeElement;
+    this.grid.replaceChildren(...cards.values());
+    if (focused instanceof HTMLElement && this.grid.contains(focused)) focused.focus({ preventScroll: true });
+    this.#cards = cards;
+    if (still) return;
+    for (const [id, card] of cards) {
+      const from = places.get(id);
+      const to = card.getBoundingClientRect();
+      if (!from) card.animate({ opacity: [0, 1], transform: ['translateY(8px)', 'none'] }, { duration: 220, easing: 'ease-out' });
+      else if (from.left !== to.left || from.top !== to.top) {
+        card.animate({ transform: [`translate(${from.left - to.left}px, ${from.top - to.top}px)`, 'none'] }, { duration: 320, easing: 'cubic-bezier(.2, .7, .2, 1)' });
+      }
+    }
+  }
+
+  /** @param {number} count placeholders where nothing is shown yet, dimmed cards where there is */
+  wait(count) {
+    if (this.#cards.size > 0) {
+      this.grid.classList.add('waiting');
+      return;
+    }
+    this.grid.replaceChildren(...Array.from({ length: count }, () => h('li', { class: 'card ghost', 'aria-hidden': 'true' },
+      h('span', { class: 'tile' }), h('span', { class: 'bone' }), h('span', { class: 'bone short' }))));
+  }
+
+  /** @param {Hit} hit */
+  #card(hit) {
+    const { product } = hit;
+    const { labels, actions } = this;
+    const source = actions.picture(product);
+    const picture = h('button', {
+      type: 'button', class: 'tile', part: 'picture', 'aria-label': fill(labels.details, { title: product.title }),
+      onclick: () => actions.open(hit),
+    }, source ? h('img', { src: source, alt: '', loading: 'lazy', decoding: 'async', draggable: false }) : icon('photo'));
+    const tools = h('div', { class: 'card-tools' });
+    if (actions.like && actions.unlike) {
+      const { like, unlike } = actions;
+      tools.append(
+        h('button', { type: 'button', class: 'mini like', title: labels.moreLike, 'aria-label': `${labels.moreLike}: ${product.title}`, onclick: () => like(hit) }, icon('up')),
+        h('button', { type: 'button', class: 'mini unlike', title: labels.lessLike, 'aria-label': `${labels.lessLike}: ${product.title}`, onclick: () => unlike(hit) }, icon('down')),
+      );
+    }
+    tools.append(h('button', {
+      type: 'button', class: 'mini', title: labels.searchSimilar, 'aria-label': fill(labels.similarToThis, { title: product.title }),
+      onclick: () => actions.similar(hit),
+    }, icon('similar')));
+    const card = h('li', { class: 'card', part: 'card' },
+      h('div', { class: 'tile-box' }, picture, h('span', { class: 'badge' }), tools),
+      h('p', { class: 'name', part: 'name' }, product.title),
+      h('div', { class: 'facts' },
+        h('span', { class: 'category' }, product.category ?? ''),
+        h('span', { class: 'score', part: 'score' })),
+      h('p', { class: 'price' }));
+    const price = card.querySelector('.price');
+    if (price) price.textContent = priceOf(product);
+    card.dataset.id = hit.id;
+    card.addEventListener('pointerenter', () => actions.peek(hit, card));
+    card.addEventListener('pointerleave', () => actions.peek(hit, null));
+    card.addEventListener('focusin', () => actions.peek(hit, card));
+    card.addEventListener('focusout', () => actions.peek(hit, null));
+    return card;
+  }
+
+  /**
+   * @param {HTMLLIElement} card
+   * @param {Hit} hit
+   * @param {number} place
+   * @param {{change: Change, by: number}|undefined} mark
+   * @param {{likes?: string[], unlikes?: string[]}} votes
+   */
+  #update(card, hit, place, mark, votes) {
+    const { labels } = this;
+    const score = card.querySelector('.score');
+    if (score instanceof HTMLElement) {
+      score.textContent = hit.score.toFixed(2);
+      score.title = fill(labels.score, { score: hit.score.toFixed(3) });
+      score.setAttribute('aria-label', fill(labels.score, { score: hit.score.toFixed(2) }));
+      score.setAttribute('role', 'img');
+      score.style.setProperty('--score', String(Math.max(0, Math.min(1, hit.score))));
+    }
+    card.dataset.place = String(place + 1);
+    const badge = card.querySelector('.badge');
+    if (badge) {
+      const change = mark?.change ?? 'same';
+      card.dataset.change = mark ? change : '';
+      badge.textContent = !mark || change === 'same' ? '' : change === 'new' ? labels.new : change === 'gone' ? labels.gone
+        : `${change === 'up' ? '↑' : '↓'} ${mark.by}`;
+      if (mark && (change === 'up' || change === 'down')) {
+        badge.setAttribute('role', 'img');
+        badge.setAttribute('aria-label', fill(labels[change], { by: mark.by }));
+      } else {
+        badge.removeAttribute('role');
+        badge.removeAttribute('aria-label');
+      }
+    }
+    card.querySelector('.like')?.setAttribute('aria-pressed', String(votes.likes?.includes(hit.id) ?? false));
+    card.querySelector('.unlike')?.setAttribute('aria-pressed', String(votes.unlikes?.includes(hit.id) ?? false));
+  }
+}
+
+/** @param {Product} product */
+export function priceOf({ price, currency }) {
+  if (typeof price !== 'number') return '';
+  try {
+    return new Intl.NumberFormat(undefined, currency ? { style: 'currency', currency } : {}).format(price);
+  } catch {
+    // A feed may name a currency that no one knows.
+    return `${price} ${currency ?? ''}`.trim();
+  }
+}

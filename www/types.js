@@ -1,0 +1,119 @@
+/**
+ * The shapes that cross a module boundary. Types only: this file has no run-time content.
+ *
+ * @typedef {"bad-picture"|"bad-catalog"|"io"|"heic"|"cut-off"|"unsupported"|"too-large"|"bad-model"|"bad-index"|"mismatch"
+ *   |"bad-file"|"bad-query"|"not-ready"|"internal"|"missing"|"network"|"offline"|"aborted"|"worker"|"setup"
+ *   |"no-picture"|"bad-url"} ErrorKind
+ *   What went wrong, and so whose move it is.
+ *
+ * @typedef {object} ManifestPart
+ * @property {string} path relative to the manifest
+ * @property {number} bytes exact size
+ * @property {string} sha256 lower-case hex
+ *
+ * @typedef {object} ManifestFile
+ * @property {"model"|"index"|"products"} role
+ * @property {string} path relative to the manifest; not hosted itself where there are parts
+ * @property {number} bytes exact size of the whole file
+ * @property {string} sha256 lower-case hex of the whole file
+ * @property {ManifestPart[]} [parts] the file is their concatenation
+ *
+ * @typedef {object} Manifest
+ * @property {number} format
+ * @property {string} [generator]
+ * @property {{name: string, sha256: string, input_size: number, layers: string[], dims: number[]}} model
+ * @property {number} dim length of an embedding
+ * @property {number} products how many there are
+ * @property {ManifestFile[]} files
+ * @property {string|null} [attribution] to be shown wherever the pictures are shown
+ *
+ * @typedef {object} Product
+ * @property {string} id
+ * @property {string} title
+ * @property {string} [url]
+ * @property {string} [image]
+ * @property {string} [thumb] relative to the manifest
+ * @property {number} [price]
+ * @property {string} [currency] ISO 4217
+ * @property {string} [category]
+ * @property {string} [availability]
+ * @property {Record<string, string>} [attributes]
+ *
+ * @typedef {object} Filter
+ * @property {string[]} [category] any of these
+ * @property {string[]} [availability] any of these
+ * @property {{min?: number, max?: number}} [price] both ends included
+ * @property {Record<string, string[]>} [attributes] for each column, any of these values
+ *
+ * @typedef {object} Group a category, or one value of an attribute column
+ * @property {string} column "category" or an attribute's name
+ * @property {string} value
+ *
+ * @typedef {object} Toward
+ * @property {Group|null} [from] where the direction starts; the whole catalogue's mean where absent
+ * @property {Group} to where it points
+ * @property {number} strength 0.1 to 0.9
+ *
+ * @typedef {object} Query
+ * @property {"whole"|"masked"} [photo] start from the photo, as it is or without what the mask takes out
+ * @property {string} [productId] start from a product's stored code
+ * @property {number} [k] how many hits
+ * @property {number} [walk] 0 is the whole photo, 1 the masked one, above 1 goes on in the same direction
+ * @property {Toward[]} [toward]
+ * @property {string[]} [like] product ids: more like these
+ * @property {string[]} [unlike] product ids: less like these
+ * @property {Filter} [filter]
+ * @property {number} [minScore] -1 to 1; hits below it are left out
+ *
+ * @typedef {object} Hit
+ * @property {number} row
+ * @property {string} id
+ * @property {number} score cosine, -1 to 1
+ * @property {Product} product
+ *
+ * @typedef {object} Answer
+ * @property {Hit[]} hits best first
+ * @property {{preprocess: number, embed: number, search: number}} ms
+ *
+ * @typedef {object} HeatMap where in the photo the similarity comes from
+ * @property {number} width cells
+ * @property {number} height cells
+ * @property {Float32Array|number[]} values row-major, any scale; larger is more
+ *
+ * @typedef {object} Facet
+ * @property {string} column
+ * @property {{value: string, count: number}[]} values most frequent first
+ *
+ * @typedef {object} Facets
+ * @property {Facet[]} columns category, availability and every attribute that has more than one value
+ * @property {{min: number, max: number, currency?: string}|null} price
+ *
+ * @typedef {object} Features what this engine build can do beyond the plain search
+ * @property {boolean} algebra
+ * @property {boolean} filter
+ * @property {boolean} explain
+ *
+ * @typedef {object} Opened
+ * @property {Manifest} manifest
+ * @property {Features} features
+ *
+ * @typedef {object} Progress
+ * @property {number} fraction 0 to 1 over all concurrent work; never goes back within one load
+ * @property {number} loaded bytes
+ * @property {number} total bytes, from the manifest
+ * @property {boolean} done
+ *
+ * @typedef {object} LookalikeEngine the class that wasm-bindgen makes of the crate; used in the worker alone
+ * @property {() => ManifestFile[]} files
+ * @property {(role: string, bytes: Uint8Array) => void} provide
+ * @property {(rgba: Uint8Array, width: number, height: number) => void} setPhoto
+ * @property {(coverage: Uint8Array|undefined, width: number, height: number) => void} setMask
+ * @property {() => void} clearPhoto
+ * @property {(query: Query) => Answer} search
+ * @property {(id: string) => Product} product
+ * @property {(id: string, options: {photo: "whole"|"masked"}) => HeatMap} [explain]
+ * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
+ * @property {() => void} free
+ */
+
+export {};

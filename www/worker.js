@@ -1,0 +1,503 @@
+/**
+ * The engine's home, off the main thread: fetches the files of one manifest, decodes photos, searches.
+ *
+ * Every message carries an id, and exactly one answer comes back for it. Calls that touch the engine run one
+ * after the other; between two of them the queue lets messages in, so that an abort takes effect before the
+ * next call starts. Several elements share one worker: each has a session with its own photo and mask, and the
+ * engine holds the one that is searched with now.
+ */
+import { LookalikeError, aborted, asError, toWire } from './errors.js';
+import { download } from './download.js';
+import { Store } from './store.js';
+import { decode, inspect } from './picture.js';
+import { facetsOf, spread } from './catalog.js';
+
+/**
+ * @import { LookalikeEngine, Manifest, ManifestFile, ManifestPart, Opened, Product, Progress } from './types.js'
+ *
+ * @typedef {object} Session
+ * @property {{rgba: Uint8Array, width: number, height: number}|null} photo
+ * @property {{coverage: Uint8Array, width: number, height: number}|null} mask
+ * @property {boolean} maskIsNew the engine has not seen it yet
+ *
+ * @typedef {(bytes: Uint8Array) => {format: string, width: number, height: number}} Sniff
+ */
+
+const scope = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+/** How many files or parts are fetched at the same time. */
+const STREAMS = 4;
+/** Share of the progress that decoding takes, after the last byte is here. */
+const DECODE_SHARE = 0.04;
+
+class Host {
+  /** @type {Promise<{engine: LookalikeEngine, sniff: Sniff, opened: Opened}>|null} */
+  #opening = null;
+  /** @type {Map<string, Promise<void>>} by role */
+  #provided = new Map();
+  /** @type {Map<string, Session>} */
+  #sessions = new Map();
+  /** @type {string|null} whose photo the engine holds */
+  #owner = null;
+  /** The end of the queue of what touches the engine. @type {Promise<void>} */
+  #tail = Promise.resolve();
+  /** @type {Product[]|null} */
+  #products = null;
+
+  /**
+   * @param {string} manifest absolute URL
+   * @param {string} pkg absolute URL of lookalike.js
+   * @param {(progress: Progress) => void} onProgress
+   */
+  constructor(manifest, pkg, onProgress) {
+    this.manifestUrl = manifest;
+    this.pkgUrl = pkg;
+    this.store = new Store(manifest);
+    this.ledger = new Ledger(onProgress);
+  }
+
+  /** Manifest and wasm, fetched side by side. A failure is forgotten, so that the next call tries again. */
+  open() {
+    this.#opening ??= this.#open().catch((thrown) => {
+      this.#opening = null;
+      throw thrown;
+    });
+    return this.#opening;
+  }
+
+  async #open() {
+    const [manifest, Engine] = await Promise.all([this.#manifest(), this.#wasm()]);
+    const engine = new Engine(manifest);
+    const files = engine.files();
+    void this.store.prune(new Set([this.manifestUrl, ...files.flatMap((file) => unitsOf(file).map((unit) => unit.sha256))]));
+    /** @type {Opened} */
+    const opened = {
+      manifest: /** @type {Manifest} */ (JSON.parse(new TextDecoder().decode(manifest))),
+      features: {
+        algebra: 'groups' in Engine.prototype,
+        filter: 'groups' in Engine.prototype,
+        explain: 'explain' in Engine.prototype,
+      },
+    };
+    return { engine, sniff: Engine.sniff, opened };
+  }
+
+  async #manifest() {
+    try {
+      const response = await fetch(this.manifestUrl, { credentials: 'omit', cache: 'no-cache' });
+      if (!response.ok) {
+        throw new LookalikeError('missing', `${this.manifestUrl}: the server answered ${response.status} ${response.statusText}`.trim());
+      }
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      await this.store.put(this.manifestUrl, bytes);
+      return bytes;
+    } catch (thrown) {
+      if (thrown instanceof LookalikeError) throw thrown;
+      // Without a network, the catalogue of the last visit is better than none.
+      const kept = await this.store.get(this.manifestUrl);
+      if (kept) return kept;
+      throw new LookalikeError(offline() ? 'offline' : 'network', `${this.manifestUrl}: could not be fetched`, { cause: thrown });
+    }
+  }
+
+  /** @returns {Promise<{new (manifest: Uint8Array): LookalikeEngine, sniff: Sniff}>} */
+  async #wasm() {
+    try {
+      const module = await import(this.pkgUrl);
+      await module.default();
+      return module.LookalikeEngine;
+    } catch (cause) {
+      throw new LookalikeError(offline() ? 'offline' : 'setup', `${this.pkgUrl}: the search engine could not be loaded`, { cause });
+    }
+  }
+
+  /**
+   * Resolves when the engine holds these files.
+   * @param {("model"|"index"|"products")[]} roles
+   */
+  async load(roles) {
+    const { engine } = await this.open();
+    const files = engine.files();
+    await Promise.all(roles.map((role) => {
+      let pending = this.#provided.get(role);
+      if (!pending) {
+        const file = files.find((candidate) => candidate.role === role);
+        if (!file) throw new LookalikeError('bad-file', `${this.manifestUrl}: names no ${role} file; make the catalogue again with \`lookalike index\``);
+        pending = this.#provide(engine, file);
+        this.#provided.set(role, pending);
+        pending.catch(() => this.#provided.delete(role));
+      }
+      return pending;
+    }));
+    return engine;
+  }
+
+  /**
+   * @param {LookalikeEngine} engine
+   * @param {ManifestFile} file
+   */
+  async #provide(engine, file) {
+    const entry = this.ledger.add(file.bytes);
+    try {
+      const units = unitsOf(file);
+      const bytes = new Uint8Array(file.bytes);
+      /** @type {number[]} */
+      const starts = [];
+      let end = 0;
+      for (const unit of units) {
+        starts.push(end);
+        end += unit.bytes;
+      }
+      if (end !== file.bytes) {
+        throw new LookalikeError('bad-file', `${file.path}: its parts have ${end} bytes together, the manifest states ${file.bytes}`);
+      }
+      const here = new Array(units.length).fill(0);
+      const fresh = await this.#fetchUnits(units, starts, bytes, (index, received) => {
+        // A new attempt that starts over counts again only what is beyond the old mark.
+        here[index] = Math.max(here[index], received);
+        entry.loaded(here.reduce((sum, n) => sum + n, 0));
+      });
+      try {
+        await this.serial(() => engine.provide(file.role, bytes));
+      } catch (thrown) {
+        // What the cache held may have rotted; ask the server once before the shopper hears of it.
+        if (fresh || asError(thrown).kind !== 'bad-file') throw thrown;
+        for (const unit of units) await this.store.drop(unit.sha256);
+        await this.#fetchUnits(units, starts, bytes, () => {});
+        await this.serial(() => engine.provide(file.role, bytes));
+      }
+      if (file.role === 'products') this.#products = JSON.parse(new TextDecoder().decode(bytes)).products;
+      entry.done();
+    } catch (thrown) {
+      entry.drop();
+      throw thrown;
+    }
+  }
+
+  /**
+   * @param {ManifestPart[]} units
+   * @param {number[]} starts
+   * @param {Uint8Array} bytes
+   * @param {(index: number, received: number) => void} onBytes
+   * @returns {Promise<boolean>} whether anything came from the network
+   */
+  async #fetchUnits(units, starts, bytes, onBytes) {
+    const stop = new AbortController();
+    let fresh = false;
+    await Promise.all(units.map((unit, index) => streams.run(async () => {
+      const into = bytes.subarray(starts[index], starts[index] + unit.bytes);
+      const kept = await this.store.get(unit.sha256, unit.bytes);
+      if (kept) {
+        into.set(kept);
+        onBytes(index, unit.bytes);
+        return;
+      }
+      fresh = true;
+      const url = new URL(unit.path, this.manifestUrl).href;
+      try {
+        await download(url, into, { signal: stop.signal, onBytes: (received) => onBytes(index, received) });
+      } catch (thrown) {
+        stop.abort();
+        if (asError(thrown).kind === 'network' && offline()) {
+          throw new LookalikeError('offline', asError(thrown).message, { cause: thrown });
+        }
+        throw thrown;
+      }
+      const sum = await sha256(into);
+      if (sum !== null && sum !== unit.sha256) {
+        throw new LookalikeError('bad-file', `${unit.path}: its SHA-256 is not the manifest's; upload the manifest and the files of one run together`);
+      }
+      if (sum !== null) await this.store.put(unit.sha256, into);
+    })));
+    return fresh;
+  }
+
+  /**
+   * Runs what touches the engine, one at a time.
+   * @template T
+   * @param {() => T|Promise<T>} work
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<T>}
+   */
+  serial(work, signal) {
+    const result = this.#tail.then(async () => {
+      await breath();
+      if (signal?.aborted) throw aborted();
+      return work();
+    });
+    this.#tail = result.then(() => {}, () => {});
+    return result;
+  }
+
+  /** @param {string} id */
+  session(id) {
+    let session = this.#sessions.get(id);
+    if (!session) this.#sessions.set(id, session = { photo: null, mask: null, maskIsNew: false });
+    return session;
+  }
+
+  /**
+   * @param {string} id
+   * @param {Session["photo"]} photo
+   */
+  setPhoto(id, photo) {
+    const session = this.session(id);
+    session.photo = photo;
+    session.mask = null;
+    session.maskIsNew = false;
+    if (this.#owner === id) this.#owner = null;
+  }
+
+  /**
+   * @param {LookalikeEngine} engine
+   * @param {string} id
+   */
+  #activate(engine, id) {
+    const session = this.session(id);
+    if (!session.photo) throw new LookalikeError('not-ready', 'No photo was given yet.');
+    if (this.#owner !== id) {
+      engine.setPhoto(session.photo.rgba, session.photo.width, session.photo.height);
+      this.#owner = id;
+      session.maskIsNew = session.mask !== null;
+    }
+    if (session.maskIsNew) {
+      const { mask } = session;
+      if (mask) engine.setMask(mask.coverage, mask.width, mask.height);
+      else engine.setMask(undefined, 0, 0);
+      session.maskIsNew = false;
+    }
+  }
+
+  /** What the page may call. @type {Record<string, (args: any, signal: AbortSignal) => Promise<unknown>>} */
+  calls = {
+    open: async () => (await this.open()).opened,
+
+    load: async ({ model }) => {
+      await this.load(model ? ['index', 'products', 'model'] : ['index', 'products']);
+    },
+
+    photo: async ({ session, file }, signal) => {
+      const { sniff } = await this.open();
+      const bytes = new Uint8Array(await readAll(file));
+      if (signal.aborted) throw aborted();
+      const found = await this.serial(() => inspect(bytes, sniff), signal);
+      if (typeof OffscreenCanvas === 'undefined') return { found };
+      const { bitmap, ...photo } = await decode(bytes, found);
+      if (signal.aborted) throw aborted();
+      this.setPhoto(session, photo);
+      return new Transfer({ bitmap, width: photo.width, height: photo.height }, [bitmap]);
+    },
+
+    pixels: async ({ session, rgba, width, height }) => this.setPhoto(session, { rgba, width, height }),
+
+    mask: async ({ session, coverage, width, height }) => {
+      const own = this.session(session);
+      own.mask = coverage ? { coverage, width, height } : null;
+      own.maskIsNew = true;
+    },
+
+    forget: async ({ session }) => {
+      const { engine } = await this.open();
+      await this.serial(() => {
+        if (this.#owner === session) engine.clearPhoto();
+        this.setPhoto(session, null);
+        this.#sessions.delete(session);
+      });
+    },
+
+    search: async ({ session, query }, signal) => {
+      const engine = await this.load(query.photo ? ['index', 'products', 'model'] : ['index', 'products']);
+      return this.serial(() => {
+        if (query.photo) this.#activate(engine, session);
+        return engine.search(query);
+      }, signal);
+    },
+
+    explain: async ({ session, productId, photo }, signal) => {
+      const engine = await this.load(['index', 'products', 'model']);
+      return this.serial(() => {
+        this.#activate(engine, session);
+        return engine.explain?.(productId, { photo });
+      }, signal);
+    },
+
+    product: async ({ id }) => (await this.load(['index', 'products'])).product(id),
+
+    browse: async ({ count }) => {
+      await this.load(['index', 'products']);
+      return spread(this.#products ?? [], count);
+    },
+
+    facets: async () => {
+      await this.load(['index', 'products']);
+      return facetsOf(this.#products ?? []);
+    },
+
+    groups: async () => (await this.load(['index', 'products'])).groups?.() ?? [],
+  };
+}
+
+/** Bytes of all work under way, as one fraction that never goes back. */
+class Ledger {
+  /** @type {Set<{bytes: number, loaded: number, decoded: boolean}>} */
+  #entries = new Set();
+  #highest = 0;
+  #publish;
+
+  /** @param {(progress: Progress) => void} publish */
+  constructor(publish) {
+    this.#publish = publish;
+  }
+
+  /** @param {number} bytes */
+  add(bytes) {
+    const entry = { bytes, loaded: 0, decoded: false };
+    this.#entries.add(entry);
+    return {
+      /** @param {number} loaded */
+      loaded: (loaded) => {
+        entry.loaded = Math.min(loaded, bytes);
+        this.#tell();
+      },
+      done: () => {
+        entry.loaded = bytes;
+        entry.decoded = true;
+        this.#tell();
+      },
+      drop: () => {
+        this.#entries.delete(entry);
+        if (this.#entries.size === 0) this.#highest = 0;
+      },
+    };
+  }
+
+  #tell() {
+    let loaded = 0;
+    let total = 0;
+    let decoded = 0;
+    for (const entry of this.#entries) {
+      loaded += entry.loaded;
+      total += entry.bytes;
+      if (entry.decoded) decoded += entry.bytes;
+    }
+    const done = decoded === total;
+    const share = total === 0 ? 1 : (loaded / total) * (1 - DECODE_SHARE) + (decoded / total) * DECODE_SHARE;
+    this.#highest = Math.max(this.#highest, done ? 1 : Math.min(share, 0.999));
+    this.#publish({ fraction: this.#highest, loaded, total, done });
+    if (done) {
+      this.#entries.clear();
+      this.#highest = 0;
+    }
+  }
+}
+
+/** Lets a few run at a time. */
+class Gate {
+  #free;
+  /** @type {(() => void)[]} */
+  #waiting = [];
+
+  /** @param {number} width */
+  constructor(width) {
+    this.#free = width;
+  }
+
+  /**
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async run(work) {
+    if (this.#free > 0) this.#free--;
+    else await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+}
+
+const streams = new Gate(STREAMS);
+
+/** An answer whose parts move to the page instead of being copied. */
+class Transfer {
+  /**
+   * @param {unknown} value
+   * @param {Transferable[]} list
+   */
+  constructor(value, list) {
+    this.value = value;
+    this.list = list;
+  }
+}
+
+/** @param {ManifestFile} file @returns {ManifestPart[]} */
+function unitsOf(file) {
+  return file.parts?.length ? file.parts : [{ path: file.path, bytes: file.bytes, sha256: file.sha256 }];
+}
+
+/** @param {Blob} file */
+async function readAll(file) {
+  try {
+    return await file.arrayBuffer();
+  } catch (cause) {
+    throw new LookalikeError('bad-picture', 'The file could not be read from the disk; it may have been moved, changed or be a folder.', { cause });
+  }
+}
+
+/**
+ * Null where the page is not a secure context; the engine checks the whole file in any case.
+ * @param {Uint8Array} bytes
+ */
+async function sha256(bytes) {
+  if (!globalThis.crypto?.subtle) return null;
+  const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes)));
+  return Array.from(sum, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function offline() {
+  return navigator.onLine === false;
+}
+
+/** A turn of the event loop: messages that wait are read first. @returns {Promise<void>} */
+function breath() {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** @param {MessageEvent} event */
+scope.onmessage = (event) => {
+  const { manifest, pkg } = event.data;
+  const port = event.ports[0];
+  if (!port) return;
+  const host = new Host(manifest, pkg, (progress) => port.postMessage({ progress }));
+  /** @type {Map<number, AbortController>} */
+  const running = new Map();
+
+  port.onmessage = async ({ data }) => {
+    if (data.abort !== undefined) {
+      running.get(data.abort)?.abort();
+      return;
+    }
+    const { id, call, args } = data;
+    const controller = new AbortController();
+    running.set(id, controller);
+    try {
+      const run = host.calls[call];
+      if (!run) throw new LookalikeError('internal', `the worker knows no call "${call}"`);
+      const value = await run(args ?? {}, controller.signal);
+      if (value instanceof Transfer) port.postMessage({ id, value: value.value }, value.list);
+      else port.postMessage({ id, value });
+    } catch (thrown) {
+      port.postMessage({ id, error: toWire(thrown) });
+      // A trap leaves the wasm's memory in no state to go on with.
+      if (thrown instanceof WebAssembly.RuntimeError) {
+        port.postMessage({ fatal: toWire(thrown) });
+        scope.close();
+      }
+    } finally {
+      running.delete(id);
+    }
+  };
+};
