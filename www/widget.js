@@ -116,7 +116,7 @@ export class Widget {
       this.#maskIsSent = false;
       this.#forgetMasked();
       refine.hasMask = this.#isComparing;
-      this.#refresh();
+      void this.#refresh();
     });
     editor.addEventListener('state', () => {
       parts.paintTitle.textContent = editor.intent === 'only' ? labels.maskTitleOnly : labels.maskTitle;
@@ -124,7 +124,7 @@ export class Widget {
     });
     refine.addEventListener('change', () => {
       this.#emit('querychange', this.query, false);
-      this.#refresh();
+      void this.#refresh();
     });
     this.#root.append(parts.app);
     return parts;
@@ -149,7 +149,7 @@ export class Widget {
         this.#ui.editor.paint = paint;
       });
     } else {
-      this.#refresh();
+      void this.#refresh();
     }
   }
 
@@ -226,7 +226,7 @@ export class Widget {
         this.#emit('ready', { manifest: this.#opened?.manifest }, false);
       }
       if (this.#host.src && !this.#file) void this.setPhoto(this.#host.src);
-      else this.#refresh();
+      else void this.#refresh();
     })();
     this.#warming.catch(() => {
       this.#warming = null;
@@ -295,6 +295,7 @@ export class Widget {
     const work = this.#photoWork = new AbortController();
     const { signal } = work;
     this.#hush();
+    this.#busy();
     this.#ui.app.classList.add('reading');
     this.#announce(this.#host.labels.reading);
     try {
@@ -318,6 +319,7 @@ export class Widget {
       if (this.#photoWork === work) {
         this.#photoWork = null;
         this.#ui.app.classList.remove('reading');
+        this.#busy();
       }
     }
   }
@@ -358,7 +360,7 @@ export class Widget {
     context?.clearRect(0, 0, 96, 96);
     context?.drawImage(bitmap, (96 - bitmap.width * side) / 2, (96 - bitmap.height * side) / 2, bitmap.width * side, bitmap.height * side);
     this.#layout();
-    this.#refresh();
+    void this.#refresh();
   }
 
   async clearPhoto() {
@@ -372,7 +374,7 @@ export class Widget {
     this.#hush();
     this.#emit('photochange', null, false);
     this.#layout();
-    this.#refresh();
+    void this.#refresh();
   }
 
   get #hasPhoto() {
@@ -390,7 +392,7 @@ export class Widget {
     this.#startQuery = query;
     if (!this.#isReady) return;
     this.#ui.refine.state = query;
-    this.#refresh();
+    void this.#refresh();
   }
 
   /** @param {string} attribute that changed */
@@ -399,7 +401,7 @@ export class Widget {
     if (attribute === 'intent') this.#ui.editor.intent = host.intent;
     else if (attribute === 'product-id') this.#ui.refine.startFrom(host.productId ?? undefined);
     else if (attribute === 'src' && host.src) void this.setPhoto(host.src);
-    else if (attribute === 'k') this.#refresh();
+    else if (attribute === 'k') void this.#refresh();
     else if (attribute === 'manifest' || attribute === 'pkg' || attribute === 'worker') {
       this.detach();
       this.#opened = null;
@@ -419,15 +421,29 @@ export class Widget {
   }
 
   /** Searches for what is asked now, and drops what was asked before. */
-  #refresh() {
+  async #refresh() {
     this.#searchWork?.abort();
     const work = this.#searchWork = new AbortController();
+    this.#busy();
     this.#layout();
-    this.#search(work.signal).catch((thrown) => {
-      if (work.signal.aborted || asError(thrown).kind === 'aborted') return;
-      this.#fail(thrown, () => this.#refresh());
-      this.#layout();
-    });
+    try {
+      await this.#search(work.signal);
+    } catch (thrown) {
+      if (!work.signal.aborted && asError(thrown).kind !== 'aborted') this.#fail(thrown, () => this.#refresh());
+    } finally {
+      if (this.#searchWork === work) {
+        this.#searchWork = null;
+        this.#ui.app.classList.remove('searching');
+        for (const list of [this.#ui.left, this.#ui.right]) list.grid.classList.remove('waiting');
+        this.#busy();
+        this.#layout();
+      }
+    }
+  }
+
+  /** Tells assistive technology whether what it reads is about to change. */
+  #busy() {
+    this.#ui.app.setAttribute('aria-busy', String(this.#searchWork !== null || this.#photoWork !== null));
   }
 
   /** @param {AbortSignal} signal */
@@ -463,10 +479,6 @@ export class Widget {
       this.#renderBoth(whole, masked);
     } finally {
       clearTimeout(wait);
-      if (!signal.aborted || this.#searchWork?.signal === signal) {
-        this.#ui.app.classList.remove('searching');
-        for (const list of [this.#ui.left, this.#ui.right]) list.grid.classList.remove('waiting');
-      }
     }
   }
 
@@ -644,7 +656,7 @@ export class Widget {
     if (this.#hasPhoto) await this.clearPhoto();
     this.#start = product;
     this.#ui.refine.startFrom(product.id);
-    this.#ui.app.scrollIntoView({ block: 'nearest' });
+    if (this.#ui.app.getBoundingClientRect().top < 0) this.#ui.app.scrollIntoView({ block: 'start' });
   }
 
   /** The shopper's photo in the corner of the card that is looked at: both pictures side by side. @param {HTMLElement|null} card */

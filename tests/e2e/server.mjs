@@ -62,13 +62,14 @@ export function missing() {
 export async function serve({ csp = null, cors = false, pages = {} } = {}) {
   /** @type {Fault[]} */
   let faults = [];
-  /** @type {{path: string, method: string, range: string|undefined}[]} */
+  /** @type {{path: string, search: string, method: string, bytes: number, range: string|undefined}[]} */
   let log = [];
 
   const server = createServer((request, response) => {
-    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
-    log.push({ path, method: request.method ?? '', range: request.headers.range });
-    const fault = faults.find((each) => each.path.test(path) && (each.times ?? 1) > 0);
+    const { pathname, search } = new URL(request.url ?? '/', 'http://x');
+    const path = decodeURIComponent(pathname);
+    log.push({ path, search, method: request.method ?? '', bytes: Number(request.headers['content-length'] ?? 0), range: request.headers.range });
+    const fault = faults.find((each) => each.path.test(path) && each.times !== 0);
     if (fault?.times !== undefined) fault.times--;
     if (fault?.delay) setTimeout(() => answer(path, fault), fault.delay);
     else answer(path, fault);
