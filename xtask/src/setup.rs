@@ -93,23 +93,36 @@ fn debian_toolchain() -> Result<WasmToolchain> {
         "the compiler has no target {WASM_TARGET}, and it cannot be installed here: \
          run `rustup target add {WASM_TARGET}` with a network"
     );
-    let mut missing: Vec<&str> = ["rustc-web", "cargo-web", "rust-web-src"]
+    let missing: Vec<&str> = ["rustc-web", "cargo-web", "rust-web-src"]
         .into_iter()
         .filter(|package| !is_installed(package))
         .collect();
-    if wasm_linker().is_none() {
-        missing.push("lld");
-    }
     if !missing.is_empty() {
         eprintln!("==> installing {}", missing.join(" "));
         install(&missing)?;
     }
+    let linker = match wasm_linker() {
+        Some(linker) => linker,
+        None => {
+            // An older linker cannot read what a newer LLVM writes; the plain package `lld` is older.
+            let version = sh::text(sh::command("/usr/bin/rustc").arg("-vV"))?;
+            let major =
+                llvm_major(&version).context("/usr/bin/rustc does not say its LLVM version")?;
+            install(&[&format!("lld-{major}")])?;
+            wasm_linker().context("lld is installed but holds no wasm-ld")?
+        }
+    };
     let toolchains = sh::text(sh::command("rustup").args(["toolchain", "list"]))?;
     if !toolchains.lines().any(|line| line.split_whitespace().next() == Some(DEBIAN_TOOLCHAIN)) {
         sh::run(sh::command("rustup").args(["toolchain", "link", DEBIAN_TOOLCHAIN, "/usr"]))?;
     }
-    let linker = wasm_linker().context("lld is installed but holds no wasm-ld")?;
     Ok(WasmToolchain::Debian { linker })
+}
+
+/// 22 from a line `LLVM version: 22.1.8`.
+fn llvm_major(version: &str) -> Option<u32> {
+    let (_, rest) = version.split_once("LLVM version: ")?;
+    rest.split('.').next()?.parse().ok()
 }
 
 /// The linker that comes with rustup's own compiler, or else the newest `wasm-ld` on the `PATH`.
@@ -217,6 +230,13 @@ mod tests {
         assert_eq!(major_version("v20.20.2"), Some(20));
         assert_eq!(major_version("v8"), Some(8));
         assert_eq!(major_version("nonsense"), None);
+    }
+
+    #[test]
+    fn versions_of_llvm() {
+        let said = "rustc 1.96.0 (ac68faa20 2026-05-25)\nhost: x\nLLVM version: 22.1.8\n";
+        assert_eq!(llvm_major(said), Some(22));
+        assert_eq!(llvm_major("rustc 1.96.0"), None);
     }
 
     #[test]
