@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { missing, serve } from './server.mjs';
-import { choose, draw, hand, idsOf, jpeg, launch, parts, products, settled, thumbOf } from './harness.mjs';
+import { choose, draw, hand, idsOf, jpeg, launch, newContext, parts, products, settled, thumbOf } from './harness.mjs';
 
 /** A PNG header that promises this size, and no pixels. @param {number} width @param {number} height */
 function png(width, height) {
@@ -47,7 +47,7 @@ describe('bad input', { skip: missing() ?? false }, () => {
   before(async () => {
     server = await serve();
     browser = await launch();
-    context = await browser.newContext();
+    context = await newContext(browser);
     page = await context.newPage();
     await page.goto(server.origin);
     ui = parts(page);

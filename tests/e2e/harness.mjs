@@ -7,11 +7,24 @@ import { fileOf } from './server.mjs';
 
 export const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
+/** What takes longer than this hangs. */
+const PATIENCE_MS = 20_000;
+
 export function launch() {
   return chromium.launch({
     executablePath: EXECUTABLE,
     args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'],
   });
+}
+
+/**
+ * @param {import('playwright-core').Browser} browser
+ * @param {import('playwright-core').BrowserContextOptions} [options]
+ */
+export async function newContext(browser, options) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context;
 }
 
 /**
@@ -82,7 +95,7 @@ export function idsOf(list) {
  * Through the file chooser, as a shopper does it.
  * @param {Page} page
  * @param {{name: string, mimeType: string, buffer: Buffer}} file
- * @param {string} [button]
+ * @param {string|RegExp} [button]
  */
 export async function choose(page, file, button = 'Choose a photo') {
   const chooser = page.waitForEvent('filechooser');

@@ -129,8 +129,8 @@ export async function serve({ csp = null, cors = false, pages = {} } = {}) {
       const stream = createReadStream(file, { start });
       if (fault?.drop !== undefined) {
         let left = fault.drop;
-        stream.on('data', (/** @type {Buffer} */ chunk) => {
-          if (left <= 0) return;
+        stream.on('data', (chunk) => {
+          if (left <= 0 || typeof chunk === 'string') return;
           response.write(chunk.subarray(0, left));
           left -= chunk.length;
           // What was written must be on its way before the line is cut.

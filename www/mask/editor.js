@@ -546,6 +546,8 @@ export class MaskEditor extends EventTarget {
   }
 
   #state() {
+    // In per cent, for styles and for whoever looks from outside.
+    this.canvas.dataset.painted = String(Math.round(this.share * 1000) / 10);
     this.dispatchEvent(new Event('state'));
   }
 

@@ -1,0 +1,289 @@
+/** What needs no browser: the mask's arithmetic, history, links, facets, downloads. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { facetsOf, spread } from '../../www/catalog.js';
+import { download } from '../../www/download.js';
+import { History, decode, encode } from '../../www/mask/history.js';
+import { Raster } from '../../www/mask/raster.js';
+import { makeTool } from '../../www/mask/tools.js';
+import { formatOf, isCutOff } from '../../www/picture.js';
+import { changes, departures } from '../../www/results.js';
+import { decodeState, encodeState } from '../../www/url-state.js';
+
+describe('raster', () => {
+  test('a dab covers a disc of its radius', () => {
+    const raster = new Raster(100, 80);
+    raster.stroke({ x: 50, y: 40 }, { x: 50, y: 40 }, 10, false);
+    const area = raster.share() * 100 * 80;
+    assert.ok(Math.abs(area - Math.PI * 100) < 6, String(area));
+    assert.equal(raster.data[40 * 100 + 50], 255);
+    assert.equal(raster.data[40 * 100 + 65], 0);
+  });
+
+  test('what is painted and erased again is clean', () => {
+    const raster = new Raster(64, 64);
+    raster.stroke({ x: 10, y: 10 }, { x: 50, y: 50 }, 5, false);
+    raster.stroke({ x: 10, y: 10 }, { x: 50, y: 50 }, 8, true);
+    assert.equal(raster.share(), 0);
+  });
+
+  test('strokes beyond every edge are cut, not wrapped', () => {
+    const raster = new Raster(20, 10);
+    raster.stroke({ x: -5, y: 5 }, { x: -5, y: 5 }, 4, false);
+    raster.stroke({ x: 500, y: -500 }, { x: 600, y: -400 }, 4, false);
+    assert.equal(raster.share(), 0);
+    assert.equal(raster.takeDirty(), null);
+  });
+
+  test('a rectangle is exact whichever corner comes first', () => {
+    const a = new Raster(30, 20);
+    const b = new Raster(30, 20);
+    a.rectangle({ x: 3, y: 4 }, { x: 13, y: 9 });
+    b.rectangle({ x: 13, y: 9 }, { x: 3, y: 4 });
+    assert.equal(a.share() * 600, 50);
+    assert.deepEqual(a.data, b.data);
+  });
+
+  test('a polygon of a rectangle is that rectangle; a line is nothing', () => {
+    const a = new Raster(30, 20);
+    const b = new Raster(30, 20);
+    a.rectangle({ x: 3, y: 4 }, { x: 13, y: 9 });
+    b.polygon([{ x: 3, y: 4 }, { x: 13, y: 4 }, { x: 13, y: 9 }, { x: 3, y: 9 }]);
+    assert.deepEqual(a.data, b.data);
+    b.clear();
+    b.polygon([{ x: 1, y: 1 }, { x: 9, y: 9 }]);
+    assert.equal(b.share(), 0);
+  });
+
+  test('inverted twice is as before', () => {
+    const raster = new Raster(16, 16);
+    raster.stroke({ x: 8, y: 8 }, { x: 8, y: 8 }, 3, false);
+    const before = raster.data.slice();
+    raster.invert();
+    assert.notDeepEqual(raster.data, before);
+    raster.invert();
+    assert.deepEqual(raster.data, before);
+  });
+});
+
+describe('history', () => {
+  test('run-length coding gives back what it got', () => {
+    const data = Uint8Array.from({ length: 5000 }, (_, i) => (i % 97 < 40 ? 0 : i % 256));
+    assert.deepEqual(decode(encode(data), data.length), data);
+    assert.deepEqual(decode(encode(new Uint8Array(0)), 0), new Uint8Array(0));
+  });
+
+  test('undo, redo, and a new step that ends what could be redone', () => {
+    const history = new History(Uint8Array.of(0, 0));
+    assert.equal(history.undo(), null);
+    history.push(Uint8Array.of(1, 0));
+    history.push(Uint8Array.of(1, 1));
+    assert.deepEqual(history.undo(), Uint8Array.of(1, 0));
+    assert.deepEqual(history.redo(), Uint8Array.of(1, 1));
+    assert.deepEqual(history.undo(), Uint8Array.of(1, 0));
+    history.push(Uint8Array.of(9, 9));
+    assert.equal(history.redo(), null);
+    assert.deepEqual(history.undo(), Uint8Array.of(1, 0));
+    assert.deepEqual(history.undo(), Uint8Array.of(0, 0));
+  });
+});
+
+describe('tools without a drag', () => {
+  const settings = () => ({ radius: 3, near: 4 });
+
+  test('two clicks make a rectangle', () => {
+    const raster = new Raster(40, 40);
+    const tool = makeTool('rectangle', raster, settings);
+    tool.down({ x: 5, y: 5 });
+    assert.equal(tool.up({ x: 5, y: 5 }, true), false);
+    tool.down({ x: 15, y: 25 });
+    assert.equal(tool.up({ x: 15, y: 25 }, true), true);
+    assert.equal(raster.share() * 1600, 200);
+  });
+
+  test('clicked points make a lasso that closes at its start', () => {
+    const raster = new Raster(40, 40);
+    const tool = makeTool('lasso', raster, settings);
+    for (const point of [{ x: 10, y: 10 }, { x: 30, y: 10 }, { x: 30, y: 30 }, { x: 10, y: 30 }]) {
+      tool.down(point);
+      assert.equal(tool.up(point, true), false);
+    }
+    tool.down({ x: 11, y: 11 });
+    assert.equal(tool.up({ x: 11, y: 11 }, true), true);
+    assert.equal(raster.share() * 1600, 400);
+  });
+
+  test('what is given up leaves nothing behind', () => {
+    const raster = new Raster(40, 40);
+    const tool = makeTool('lasso', raster, settings);
+    tool.down({ x: 1, y: 1 });
+    tool.cancel();
+    assert.equal(tool.outline(), null);
+    assert.equal(tool.close(), false);
+  });
+});
+
+describe('links', () => {
+  test('a query comes back as it went in', () => {
+    const query = {
+      productId: 'a&b=c#1', like: ['x', 'y z'], unlike: ['ü'], walk: 0.5, minScore: 0.25,
+      toward: [{ from: { column: 'category', value: 'Sofas' }, to: { column: 'category', value: 'Beds "x"' }, strength: 0.4 }],
+      filter: { category: ['A', 'B'], availability: ['in stock'], price: { min: 10, max: 200 }, attributes: { colour: ['red', 'blue'] } },
+    };
+    assert.deepEqual(decodeState(encodeState(query)), query);
+    assert.deepEqual(decodeState(`#${encodeState(query)}`), query);
+    assert.equal(encodeState({}), '');
+  });
+
+  test('a photo has no place in it', () => {
+    assert.equal(encodeState({ photo: 'masked', k: 20 }), '');
+  });
+
+  test('nonsense is left out, the rest is read', () => {
+    assert.deepEqual(decodeState('walk=NaN&toward=[1&toward=["c","a","c","b",7]&price=x-y&min=4&like=&product=p'), { productId: 'p' });
+    assert.deepEqual(decodeState('price=10-'), { filter: { price: { min: 10 } } });
+    assert.deepEqual(decodeState('__proto__=1&constructor=2'), {});
+  });
+});
+
+describe('lists', () => {
+  const hits = (/** @type {string[]} */ ...ids) => ids.map((id, row) => ({ row, id, score: 1, product: { id, title: id } }));
+
+  test('new, up, down, same and gone', () => {
+    const marks = changes(hits('b', 'a', 'c', 'x'), hits('a', 'b', 'c', 'd'));
+    assert.deepEqual(marks.get('b'), { change: 'up', by: 1 });
+    assert.deepEqual(marks.get('a'), { change: 'down', by: 1 });
+    assert.deepEqual(marks.get('c'), { change: 'same', by: 0 });
+    assert.equal(marks.get('x')?.change, 'new');
+    assert.deepEqual([...departures(hits('a', 'b', 'c', 'd'), hits('b', 'a', 'c', 'x')).keys()], ['d']);
+  });
+
+  test('facets count values, and leave out what is no choice', () => {
+    const products = Array.from({ length: 100 }, (_, i) => ({
+      id: `${i}`, title: 't', category: i % 3 ? 'A' : 'B', price: i, attributes: { sku: `${i}`, colour: i % 2 ? 'red' : 'blue', one: 'same' },
+    }));
+    const { columns, price } = facetsOf(products);
+    assert.deepEqual(columns.map(({ column }) => column), ['category', 'colour']);
+    assert.deepEqual(columns[0].values, [{ value: 'A', count: 66 }, { value: 'B', count: 34 }]);
+    assert.deepEqual(price, { min: 0, max: 99, currency: undefined });
+    assert.deepEqual(facetsOf([]), { columns: [], price: null });
+  });
+
+  test('a varied selection has no product twice and the asked number', () => {
+    const products = Array.from({ length: 50 }, (_, i) => ({ id: `${i}`, title: 't', category: `c${i % 4}` }));
+    const chosen = spread(products, 10);
+    assert.equal(new Set(chosen).size, 10);
+    assert.equal(new Set(chosen.map((each) => each.category)).size, 4);
+    assert.deepEqual(spread([], 10), []);
+    assert.equal(spread(products.slice(0, 3), 10).length, 3);
+  });
+});
+
+describe('pictures', () => {
+  test('formats by their bytes', () => {
+    const text = (/** @type {string} */ latin) => Uint8Array.from(latin, (c) => c.charCodeAt(0));
+    assert.equal(formatOf(Uint8Array.of(0xff, 0xd8, 0xff)), 'jpeg');
+    assert.equal(formatOf(text('\x89PNG\r\n\x1a\n')), 'png');
+    assert.equal(formatOf(text('\0\0\0 ftypavif\0\0\0\0mif1')), 'avif');
+    assert.equal(formatOf(text('\0\0\0 ftypmif1\0\0\0\0heic')), 'heic');
+    assert.equal(formatOf(text('hello, this is text')), 'unknown');
+    assert.equal(formatOf(new Uint8Array(0)), 'unknown');
+  });
+
+  test('an embedded thumbnail does not end a JPEG', () => {
+    // SOI, APP1 that holds an end mark, SOS, data, no end mark of its own.
+    const cut = Uint8Array.of(0xff, 0xd8, 0xff, 0xe1, 0, 6, 1, 2, 0xff, 0xd9, 0xff, 0xda, 0, 2, 1, 2, 3, 4);
+    assert.ok(isCutOff(cut, 'jpeg'));
+    assert.ok(!isCutOff(Uint8Array.of(...cut, 0xff, 0xd9), 'jpeg'));
+    assert.ok(!isCutOff(Uint8Array.of(...cut, 0xff, 0xd9, 0, 0, 0), 'jpeg'), 'what some cameras append is harmless');
+  });
+
+  test('headers cut at any byte end in an answer', () => {
+    const bytes = Uint8Array.of(0xff, 0xd8, 0xff, 0xe1, 0, 6, 1, 2, 3, 4, 0xff, 0xda, 0, 2);
+    for (let end = 0; end <= bytes.length; end++) for (const format of /** @type {const} */ (['jpeg', 'png', 'webp', 'gif'])) isCutOff(bytes.subarray(0, end), format);
+  });
+});
+
+describe('downloads', () => {
+  const file = Uint8Array.from({ length: 1000 }, (_, i) => i % 251);
+  const url = 'https://shop.example/catalog/model.onnx';
+
+  /**
+   * A server that follows a script: each entry answers one request.
+   * @param {((range: number) => Response)[]} script
+   */
+  function scripted(script) {
+    /** @type {(string|null)[]} */
+    const ranges = [];
+    /** @type {typeof fetch} */
+    const get = async (_, options) => {
+      const range = new Headers(options?.headers).get('range');
+      ranges.push(range);
+      const step = script.shift();
+      if (!step) throw new TypeError('no more answers');
+      return step(Number(range?.match(/\d+/)?.[0] ?? 0));
+    };
+    return { get, ranges };
+  }
+  /** @param {Uint8Array} bytes @param {boolean} breaks @param {number} status @param {Record<string, string>} headers */
+  const stream = (bytes, breaks, status = 200, headers = { 'content-length': '1000' }) => new Response(new ReadableStream({
+    start(controller) {
+      controller.enqueue(bytes.slice());
+      if (!breaks) controller.close();
+    },
+    pull(controller) {
+      if (breaks) controller.error(new TypeError('network error'));
+    },
+  }), { status, headers });
+
+  test('resumes where the line was cut', async () => {
+    const { get, ranges } = scripted([
+      () => stream(file.subarray(0, 400), true),
+      (from) => stream(file.subarray(from), false, 206, { 'content-range': `bytes ${from}-999/1000` }),
+    ]);
+    const into = new Uint8Array(1000);
+    /** @type {number[]} */
+    const seen = [];
+    await download(url, into, { fetch: get, pauseMs: 1, onBytes: (n) => seen.push(n) });
+    assert.deepEqual(into, file);
+    assert.deepEqual(ranges, [null, 'bytes=400-']);
+    assert.deepEqual(seen, [400, 1000]);
+  });
+
+  test('starts over where the server knows no ranges, or packs the file', async () => {
+    for (const headers of [{ 'content-length': '1000' }, { 'content-length': '700' }]) {
+      const { get } = scripted([() => stream(file.subarray(0, 400), true, 200, headers), () => stream(file, false, 200, headers)]);
+      const into = new Uint8Array(1000);
+      await download(url, into, { fetch: get, pauseMs: 1 });
+      assert.deepEqual(into, file);
+    }
+  });
+
+  test('gives up in the end, and says how far it came', async () => {
+    const { get, ranges } = scripted([]);
+    await assert.rejects(download(url, new Uint8Array(1000), { fetch: get, pauseMs: 1 }), { kind: 'network', message: /catalog\/model\.onnx.*0 of 1000 bytes/ });
+    assert.equal(ranges.length, 5);
+  });
+
+  test('a 404 is not asked again; a 503 is', async () => {
+    const gone = scripted([() => new Response('', { status: 404 })]);
+    await assert.rejects(download(url, new Uint8Array(9), { fetch: gone.get, pauseMs: 1 }), { kind: 'missing' });
+    assert.equal(gone.ranges.length, 1);
+    const busy = scripted([() => new Response('', { status: 503 }), () => stream(file, false)]);
+    await download(url, new Uint8Array(1000), { fetch: busy.get, pauseMs: 1 });
+    assert.equal(busy.ranges.length, 2);
+  });
+
+  test('a file that is longer than promised is refused', async () => {
+    const { get } = scripted([() => stream(file, false)]);
+    await assert.rejects(download(url, new Uint8Array(900), { fetch: get, pauseMs: 1 }), { kind: 'bad-file', message: /longer than the 900 bytes/ });
+  });
+
+  test('an abort ends it at once', async () => {
+    const controller = new AbortController();
+    const { get } = scripted([]);
+    const waiting = download(url, new Uint8Array(9), { fetch: get, pauseMs: 60_000, signal: controller.signal });
+    setTimeout(() => controller.abort(), 5);
+    await assert.rejects(waiting, { kind: 'aborted' });
+  });
+});
