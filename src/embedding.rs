@@ -89,6 +89,12 @@ impl Embedding {
         Ok(Direction(target.0.iter().zip(&*self.0).map(|(t, s)| t - s).collect()))
     }
 
+    /// The direction from the origin to here.
+    #[must_use]
+    pub fn as_direction(&self) -> Direction {
+        Direction(self.0.clone())
+    }
+
     /// `self + strength * direction`, renormalised.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::catalog::{Product, Products};
 use crate::embedding::Embedding;
@@ -13,39 +13,14 @@ use crate::manifest::{Manifest, Role, sha256};
 use crate::mask::{Fill, Mask};
 use crate::model::Network;
 use crate::preprocess::resize;
+use crate::query::{DEFAULT_K, Query, View};
 
-/// Results when a query does not say how many.
-pub const DEFAULT_K: usize = 20;
-/// Most results that a query may ask for.
-pub const MAX_K: usize = 1000;
 /// Width of the graph search; [`Index::search`] explains.
 pub const EF_SEARCH: usize = 128;
-
-/// Which version of the photo is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum View {
-    /// All of it.
-    Whole,
-    /// Without what the mask takes out; the whole if there is no mask.
-    Masked,
-}
-
-/// What to look for; as JSON, with camelCase names, the same on the page and in the terminal.
-/// Exactly one of `photo` and `product_id` is given.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Query {
-    /// Look for what resembles the photo.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub photo: Option<View>,
-    /// Look for what resembles this product; it is not among the hits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub product_id: Option<String>,
-    /// How many, 1 to [`MAX_K`]; [`DEFAULT_K`] if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub k: Option<usize>,
-}
+/// Weight of the mean of the liked products against the start, as usual for Rocchio's method.
+const LIKE: f32 = 0.75;
+/// Weight of the mean of the disliked ones.
+const UNLIKE: f32 = 0.25;
 
 /// A product that was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -211,35 +186,92 @@ impl Engine {
         }
     }
 
-    /// Answers a query, best hits first.
+    /// Where in the embedding space a query looks. In this order: the start; the walk along the
+    /// great circle; `strength` times the unit vector of each direction; the examples, after
+    /// Rocchio (in: The SMART Retrieval System, 1971). Renormalised after each step.
     ///
     /// # Errors
-    /// `BadQuery` if the query is contradictory or names what does not exist; `NotReady` if
-    /// something has to be provided first.
-    pub fn search(&mut self, query: &Query) -> Result<Vec<Hit<'_>>> {
-        let k = query.k.unwrap_or(DEFAULT_K);
-        if k == 0 || k > MAX_K {
-            return Err(Error::new(ErrorKind::BadQuery, format!("k is {k}, not in 1..={MAX_K}")));
-        }
-        let (vector, itself) = match (query.photo, &query.product_id) {
-            (Some(view), None) => (self.embed(view)?.clone(), None),
-            (None, Some(id)) => {
-                let row =
-                    self.products.as_ref().ok_or_else(|| not_ready(Role::Products))?.row(id)?;
-                let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
-                (index.embedding(row)?, Some(row))
+    /// `BadQuery` if the query is contradictory, names what does not exist, or ends nowhere;
+    /// `NotReady` if something has to be provided first.
+    pub fn locate(&mut self, query: &Query) -> Result<Embedding> {
+        query.validate()?;
+        let photo = match (query.photo, query.walk) {
+            (None, _) => None,
+            (Some(View::Masked), Some(t)) => {
+                let whole = self.embed(View::Whole)?.clone();
+                Some(whole.walk(self.embed(View::Masked)?, t)?)
             }
-            _ => {
-                return Err(Error::new(
-                    ErrorKind::BadQuery,
-                    "a query needs either a photo or a productId",
-                ));
+            (Some(view), _) => Some(self.embed(view)?.clone()),
+        };
+        let (index, products) = self.searchable()?;
+        let stored = |id: &String| index.embedding(products.row(id)?);
+        let mean_of = |ids: &[String]| -> Result<Option<Embedding>> {
+            let examples = ids.iter().map(stored).collect::<Result<Vec<_>>>()?;
+            if examples.is_empty() { Ok(None) } else { Embedding::mean(&examples).map(Some) }
+        };
+        let start = match (photo, &query.product_id, &query.embedding) {
+            (Some(embedding), ..) => Some(embedding),
+            (_, Some(id), _) => Some(stored(id)?),
+            (_, _, Some(values)) => Some(Embedding::new(values.clone())?),
+            _ => None,
+        };
+        let (like, unlike) = (mean_of(&query.like)?, mean_of(&query.unlike)?);
+        let mut at = match (start, like) {
+            (Some(start), None) => start,
+            (None, Some(like)) => like,
+            (Some(start), Some(like)) => start.moved(&like.as_direction(), LIKE)?,
+            (None, None) => return Err(Error::new(ErrorKind::BadQuery, "the query has no start")),
+        };
+        if let Some(unlike) = unlike {
+            at = at.moved(&unlike.as_direction(), -UNLIKE)?;
+        }
+        for step in &query.toward {
+            let from = match &step.from {
+                Some(key) => index.centroid(key)?,
+                None => index.mean()?,
+            };
+            let direction = from.direction_to(index.centroid(&step.to)?)?.unit()?;
+            at = at.moved(&direction, step.strength)?;
+        }
+        if at.dim() != index.projection().out_dim() {
+            return Err(Error::new(
+                ErrorKind::BadQuery,
+                format!(
+                    "the embedding has {} dimensions, the index {}",
+                    at.dim(),
+                    index.projection().out_dim()
+                ),
+            ));
+        }
+        Ok(at)
+    }
+
+    /// Answers a query, best hits first. With a filter every product that passes is compared, so
+    /// the hits are the true nearest; without one they come through the graph.
+    ///
+    /// # Errors
+    /// As [`Engine::locate`]; also `BadQuery` if the filter names a column that does not exist.
+    pub fn search(&mut self, query: &Query) -> Result<Vec<Hit<'_>>> {
+        let at = self.locate(query)?;
+        let (index, products) = self.searchable()?;
+        let left_out = query
+            .product_id
+            .iter()
+            .chain(&query.unlike)
+            .map(|id| products.row(id))
+            .collect::<Result<Vec<_>>>()?;
+        let k = query.k.unwrap_or(DEFAULT_K);
+        let mut found = match &query.filter {
+            None => index.search(&at, k + left_out.len(), EF_SEARCH)?,
+            Some(filter) => {
+                filter.check_columns(products)?;
+                index.search_exact(&at, k + left_out.len(), |row| {
+                    products.get(row).is_some_and(|product| filter.accepts(product))
+                })?
             }
         };
-        let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
-        let products = self.products.as_ref().ok_or_else(|| not_ready(Role::Products))?;
-        let mut found = index.search(&vector, k + usize::from(itself.is_some()), EF_SEARCH)?;
-        found.retain(|n| Some(n.row) != itself);
+        let least = query.min_score.unwrap_or(f32::NEG_INFINITY);
+        found.retain(|n| n.score >= least && !left_out.contains(&n.row));
         found.truncate(k);
         Ok(found
             .into_iter()
@@ -248,6 +280,12 @@ impl Engine {
                 Some(Hit { row: n.row, id: &product.id, score: n.score, product })
             })
             .collect())
+    }
+
+    fn searchable(&self) -> Result<(&Index, &Products)> {
+        let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
+        let products = self.products.as_ref().ok_or_else(|| not_ready(Role::Products))?;
+        Ok((index, products))
     }
 }
 

@@ -7,8 +7,9 @@
 //!
 //! ```no_run
 //! # fn read(_: &str) -> Vec<u8> { vec![] }
-//! use lookalike::engine::{Engine, Query, View};
+//! use lookalike::engine::Engine;
 //! use lookalike::manifest::Role;
+//! use lookalike::query::{Query, View};
 //!
 //! let mut engine = Engine::new(&read("manifest.json"))?;
 //! engine.provide(Role::Model, &read("model.onnx"))?;
@@ -34,6 +35,7 @@ pub mod mask;
 pub mod model;
 pub mod preprocess;
 pub mod projection;
+pub mod query;
 
 #[cfg(feature = "cli")]
 pub mod cli;

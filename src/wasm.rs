@@ -5,20 +5,40 @@ use js_sys::{Error as JsError, Reflect};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::engine::{Engine, Hit, Query};
+use crate::engine::{Engine, Hit};
 use crate::error::{Error, ErrorKind};
 use crate::image::{Limits, Picture, sniff};
+use crate::index::GroupKey;
 use crate::manifest::Role;
 use crate::mask::Mask;
+use crate::query::{Query, View};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
-/** What to look for: exactly one of `photo` and `productId`. */
+/** A category, or one value of an attribute column. */
+export interface Group { column: string; value: string }
+/** Any of the listed values in every named column; both ends of `price` are included. */
+export interface Filter {
+  category?: string[]; availability?: string[]; price?: { min?: number; max?: number };
+  attributes?: Record<string, string[]>;
+}
+/** From one group's centroid (the catalogue's mean if absent) to another's; 0.1 to 0.9 is usual. */
+export interface Toward { from?: Group | null; to: Group; strength: number }
+/** Starts from one of `photo`, `productId` and `embedding`, or else from the mean of `like`. */
 export interface Query {
   /** The photo of `setPhoto`, whole or without what the mask takes out. */
   photo?: "whole" | "masked";
   /** Similar to this product, which is not among the hits. */
   productId?: string;
+  embedding?: number[];
+  /** 0 the whole photo, 1 the masked one, beyond goes on; only with the masked photo. */
+  walk?: number;
+  toward?: Toward[];
+  /** Ids: more like these; less like these, which are not among the hits. */
+  like?: string[]; unlike?: string[];
+  filter?: Filter;
+  /** -1 to 1; hits below are left out. */
+  minScore?: number;
   /** How many hits, 1 to 1000; 20 if absent. */
   k?: number;
 }
@@ -55,6 +75,10 @@ extern "C" {
     pub type JsFiles;
     #[wasm_bindgen(typescript_type = "PictureHeader")]
     pub type JsHeader;
+    #[wasm_bindgen(
+        typescript_type = "(Group & { count: number; coherence: number; offered: boolean })[]"
+    )]
+    pub type JsGroups;
     #[wasm_bindgen(typescript_type = "Product")]
     pub type JsProduct;
 }
@@ -69,6 +93,15 @@ struct Timing {
 struct Answer<'a> {
     hits: Vec<Hit<'a>>,
     ms: Timing,
+}
+
+#[derive(Serialize)]
+struct GroupInfo<'a> {
+    #[serde(flatten)]
+    key: &'a GroupKey,
+    count: u32,
+    coherence: f32,
+    offered: bool,
 }
 
 #[derive(Serialize)]
@@ -160,9 +193,25 @@ impl LookalikeEngine {
         to_js(&Answer { hits, ms })
     }
 
+    /// The groups that directions run between: `offered` are those whose centroid says something.
+    pub fn groups(&self) -> Result<JsGroups, JsValue> {
+        let groups: Vec<GroupInfo<'_>> = self
+            .0
+            .index()
+            .map_or(&[][..], |index| index.groups())
+            .iter()
+            .map(|g| GroupInfo {
+                key: &g.key,
+                count: g.count,
+                coherence: g.coherence,
+                offered: g.offered,
+            })
+            .collect();
+        to_js(&groups)
+    }
+
     /// The photo's embedding, `[dim]`, L2 norm 1.
     pub fn embed(&mut self, masked: bool) -> Result<Vec<f32>, JsValue> {
-        use crate::engine::View;
         let view = if masked { View::Masked } else { View::Whole };
         Ok(self.0.embed(view).map_err(thrown)?.as_slice().to_vec())
     }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod feed;
+mod filter;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 #[cfg(feature = "cli")]
 pub use feed::{Entry, FeedFormat, read_feed};
+pub use filter::{Filter, PriceRange};
 
 /// A product as it is shown. Absent values stay absent in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use crate::engine::{EF_SEARCH, pooled_features};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Limits, decode};
 use crate::index::{Codes, Index};
-use crate::learn::{PcaOptions, pca_whitening};
+use crate::learn::{LearnOptions, pca_whitening};
 use crate::model::Network;
 use crate::preprocess::resize;
 use crate::projection::{Block, powered};
@@ -134,7 +134,8 @@ fn leave_one_out(
                 .filter(|&other| other != row)
                 .map(|other| labels[other].as_ref() == Some(label))
                 .collect();
-            let share = |k: usize| found.iter().take(k).filter(|hit| **hit).count() as f64 / k as f64;
+            let share =
+                |k: usize| found.iter().take(k).filter(|hit| **hit).count() as f64 / k as f64;
             Ok([share(1), share(5), share(10)])
         })
         .collect::<Result<_>>()?;
@@ -220,7 +221,7 @@ fn eval_folder(folder: &Path, model: &Path, args: &Args) -> Result<()> {
             let embeddings: Vec<Embedding> = if power == 1.0 {
                 part.iter().map(|p| Embedding::new(powered(p, &blocks))).collect::<Result<_>>()?
             } else {
-                let projection = pca_whitening(&part, &blocks, PcaOptions::default())?;
+                let projection = pca_whitening(&part, &blocks, LearnOptions::default())?;
                 part.iter().map(|p| projection.apply(p)).collect::<Result<_>>()?
             };
             let figures = leave_one_out(&labels, scan(&embeddings)?)?;
@@ -251,7 +252,10 @@ fn print(args: &Args, rows: Vec<Row>) -> Result<()> {
         println!("{}", json.map_err(|e| Error::with_source(ErrorKind::Internal, "JSON", e))?);
         return Ok(());
     }
-    println!("{:<28} {:<36} {:>6} {:>6} {:>6} {:>9}", "layers", "recipe", "top1", "p@5", "p@10", "recall@20");
+    println!(
+        "{:<28} {:<36} {:>6} {:>6} {:>6} {:>9}",
+        "layers", "recipe", "top1", "p@5", "p@10", "recall@20"
+    );
     let mut notes = BTreeMap::new();
     for Row { layers, recipe, figures: f } in &rows {
         let recall = f.recall_at_20.map_or(String::new(), |r| format!("{r:.4}"));
@@ -282,7 +286,10 @@ mod tests {
     fn rare_labels_take_no_part() {
         let names = ["a", "a", "b"].map(|n| Some(n.to_owned()));
         let kept = labels(names.into_iter().chain([None]), 2);
-        assert_eq!(kept.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, false]);
+        assert_eq!(
+            kept.iter().map(Option::is_some).collect::<Vec<_>>(),
+            [true, true, false, false]
+        );
     }
 
     #[test]

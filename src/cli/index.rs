@@ -9,19 +9,14 @@ use rayon::prelude::*;
 
 use super::catalogue::{self, Catalogue, Item};
 use super::files;
-use crate::catalog::Products;
-use crate::engine::pooled_features;
+use super::lesson::{self, Material, Networks, POWER, Seen};
+use crate::catalog::{Product, Products};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Limits, Picture, decode};
-use crate::index::{EF_CONSTRUCTION, Index, ModelId};
-use crate::learn::{PcaOptions, pca_whitening};
+use crate::index::{EF_CONSTRUCTION, GroupKey, Index, ModelId};
+use crate::learn::Recipe;
 use crate::manifest::{FORMAT, File, Manifest, Model, Part, Role, sha256};
-use crate::model::{ModelSpec, Network};
-use crate::preprocess::{resample, resize};
-use crate::projection::Block;
-
-/// Exponent of the signed power before the projection.
-const POWER: f32 = 0.5;
+use crate::preprocess::resample;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -33,9 +28,8 @@ pub(super) struct Args {
     /// The folder to write.
     #[arg(short, long)]
     output: PathBuf,
-    /// Dimension of the embeddings, at most.
-    #[arg(long, default_value_t = 256)]
-    dim: usize,
+    #[command(flatten)]
+    lesson: lesson::Args,
     /// Share of the pictures that may be unreadable before the run fails.
     #[arg(long, default_value_t = 0.1)]
     max_skipped: f64,
@@ -49,8 +43,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let start = Instant::now();
-    let model = files::read(&args.model)?;
-    let network = Network::load(&model).map_err(|e| e.at(args.model.display()))?;
+    let networks = Networks::load(&args.model, &args.lesson)?;
     let Catalogue { items, mut skipped, attribution } = catalogue::read(&args.catalog)?;
     let total = items.len() + skipped.len();
     files::make_folder(&args.output)?;
@@ -61,10 +54,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 
     let bar = files::progress(items.len(), "embedding");
-    let results: Vec<Result<(Vec<f32>, Option<Vec<u8>>)>> = items
+    let results: Vec<Result<(Seen, Option<Vec<u8>>)>> = items
         .par_iter()
         .map(|item| {
-            let result = embed(item, &network, args.thumbs);
+            let result = embed(item, &networks, args.thumbs);
             bar.inc(1);
             result
         })
@@ -72,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     bar.finish_and_clear();
 
     let mut products = Vec::new();
-    let mut pooled = Vec::new();
+    let mut seen = Vec::new();
     for (item, result) in items.into_iter().zip(results) {
         match result {
             Err(error) => skipped.push(error.at(item.picture.display()).to_string()),
@@ -84,7 +77,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
                     product.thumb = Some(path);
                 }
                 products.push(product);
-                pooled.push(features);
+                seen.push(features);
             }
         }
     }
@@ -104,7 +97,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 
     let products = Products::new(products)?;
-    let manifest = write_all(args, &model, network.spec(), &pooled, &products, attribution)?;
+    let material = networks.material(seen);
+    let manifest = write_all(args, &networks, &material, &products, attribution)?;
     println!(
         "{}: {} products ({} skipped), {} dimensions, {:.1} s",
         args.output.display(),
@@ -116,12 +110,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Pooled features and thumbnail of a product.
-fn embed(item: &Item, network: &Network, thumb: u32) -> Result<(Vec<f32>, Option<Vec<u8>>)> {
+/// What the networks see of a product, and its thumbnail.
+fn embed(item: &Item, networks: &Networks, thumb: u32) -> Result<(Seen, Option<Vec<u8>>)> {
     let picture = decode(&files::read(&item.picture)?, &Limits::default())?;
-    let features = pooled_features(network, &resize(&picture, network.spec().input.size)?, None)?;
     let thumb = if thumb > 0 { Some(thumbnail(&picture, thumb)?) } else { None };
-    Ok((features, thumb))
+    Ok((networks.see(&picture)?, thumb))
 }
 
 /// A JPEG whose longer side has at most `side` pixels.
@@ -148,19 +141,23 @@ fn thumbnail(picture: &Picture, side: u32) -> Result<Vec<u8>> {
 
 fn write_all(
     args: &Args,
-    model: &[u8],
-    spec: &ModelSpec,
-    pooled: &[Vec<f32>],
+    networks: &Networks,
+    material: &Material,
     products: &Products,
     attribution: Option<String>,
 ) -> Result<Manifest> {
-    let blocks: Vec<Block> =
-        spec.layers.iter().map(|l| Block { dim: l.dim, power: POWER, weight: 1.0 }).collect();
-    let options = PcaOptions { dim: args.dim, ..PcaOptions::default() };
-    let projection = pca_whitening(pooled, &blocks, options)?;
-    let embeddings = pooled.iter().map(|p| projection.apply(p)).collect::<Result<Vec<_>>>()?;
+    let (model, spec) = (networks.bytes.as_slice(), networks.own.spec());
+    let everyone: Vec<usize> = (0..products.len()).collect();
+    let list: Vec<&Product> = products.as_slice().iter().collect();
+    let (projection, recipe) = material.learn(&everyone, &list, &args.lesson)?;
+    for note in &recipe.notes {
+        eprintln!("note: {note}");
+    }
+    let embeddings =
+        material.pooled.iter().map(|p| projection.apply(p)).collect::<Result<Vec<_>>>()?;
     let dim = projection.out_dim();
-    let index = Index::build(ModelId::of(model), projection, &embeddings)?;
+    let keys: Vec<Vec<GroupKey>> = products.as_slice().iter().map(group_keys).collect();
+    let index = Index::build(ModelId::of(model), projection, &embeddings, &keys)?;
 
     let mut list = Vec::new();
     for (role, path, content) in [
@@ -180,12 +177,7 @@ fn write_all(
             layers: spec.layers.iter().map(|l| l.name.clone()).collect(),
             dims: spec.layers.iter().map(|l| l.dim).collect(),
         },
-        recipe: serde_json::json!({
-            "projection": "pca",
-            "power": POWER,
-            "whitening": options.whitening,
-            "ef_construction": EF_CONSTRUCTION,
-        }),
+        recipe: describe(&recipe)?,
         dim,
         products: products.len(),
         files: list,
@@ -197,6 +189,26 @@ fn write_all(
     // Last, so that a page never sees a manifest whose files are not there yet.
     files::write(&args.output.join("manifest.json"), &json)?;
     Ok(manifest)
+}
+
+/// The recipe as the manifest holds it.
+fn describe(recipe: &Recipe) -> Result<serde_json::Value> {
+    let mut value = serde_json::to_value(recipe).map_err(|cause| {
+        Error::with_source(ErrorKind::Internal, "writing the recipe failed", cause)
+    })?;
+    value["power"] = POWER.into();
+    value["ef_construction"] = EF_CONSTRUCTION.into();
+    Ok(value)
+}
+
+/// The columns' values by which products are grouped.
+fn group_keys(product: &Product) -> Vec<GroupKey> {
+    let category = product.category.iter().map(|value| ("category", value));
+    let attributes = product.attributes.iter().map(|(column, value)| (column.as_str(), value));
+    category
+        .chain(attributes)
+        .map(|(column, value)| GroupKey { column: column.to_owned(), value: value.clone() })
+        .collect()
 }
 
 fn write_file(

@@ -50,6 +50,8 @@ fn describe(bytes: &[u8]) -> Result<Value> {
             "features": index.projection().in_dim(),
             "layers": graph.layers().iter().map(|l| l.len()).collect::<Vec<_>>(),
             "links": graph.layers().iter().map(|l| l.parts().1.len()).sum::<usize>(),
+            "groups": index.groups().len(),
+            "groups_offered": index.groups().iter().filter(|g| g.offered).count(),
             "unreachable": graph.unreachable().len(),
         }));
     }

@@ -6,6 +6,7 @@ mod eval;
 mod files;
 mod index;
 mod inspect;
+mod lesson;
 mod model;
 mod search;
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::files;
-use crate::engine::{DEFAULT_K, Hit, Query, View};
+use crate::engine::Hit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Limits, decode};
 use crate::mask::Mask;
+use crate::query::{DEFAULT_K, Query, View};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -54,9 +55,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         engine.set_mask(Some(Mask::new(mask.width(), mask.height(), luma)?))?;
     }
     let query = match &args.query {
-        Some(json) => serde_json::from_str(json).map_err(|cause| {
-            Error::with_source(ErrorKind::BadQuery, "the query cannot be read", cause)
-        })?,
+        Some(json) => Query::from_json(json)?,
         None => Query {
             photo: args.photo.as_ref().map(|_| match args.mask {
                 Some(_) => View::Masked,
@@ -64,6 +63,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             }),
             product_id: args.product.clone(),
             k: Some(args.k),
+            ..Query::default()
         },
     };
     let hits = engine.search(&query)?;

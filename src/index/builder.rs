@@ -46,7 +46,7 @@ struct Serialised {
 /// # Errors
 /// `BadIndex` if there are no codes or more than `u32` can count; `Internal` if instant-distance's
 /// output is not as expected.
-pub fn build(codes: &Codes) -> Result<(Graph, Vec<u32>)> {
+pub(super) fn build(codes: &Codes) -> Result<(Graph, Vec<u32>)> {
     let count = u32::try_from(codes.len()).ok().filter(|n| (1..NO_LINK).contains(n));
     let Some(count) = count else {
         return Err(Error::new(

@@ -12,11 +12,14 @@
 //! the meaning of what it does.
 
 use half::f16;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::codes::Codes;
 use super::graph::{Graph, Layer};
+use super::groups::{Group, GroupKey};
 use super::{Index, ModelId};
+use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::projection::{Block, Projection};
 
@@ -38,10 +41,24 @@ enum Section {
     Rows = 4,
     /// u32 layers, then per layer u32 nodes, u32 links, nodes + 1 offsets, links.
     Graph = 5,
+    /// u32 groups, u32 dim, f32 centroids `[groups][dim]`, then JSON: an array of
+    /// `{column, value, count, coherence, offered}` in the centroids' order.
+    Groups = 6,
 }
 
 impl Section {
-    const ALL: [Self; 5] = [Self::Model, Self::Projection, Self::Codes, Self::Rows, Self::Graph];
+    const ALL: [Self; 6] =
+        [Self::Model, Self::Projection, Self::Codes, Self::Rows, Self::Graph, Self::Groups];
+}
+
+/// What the JSON of the groups says of one.
+#[derive(Serialize, Deserialize)]
+struct GroupInfo {
+    #[serde(flatten)]
+    key: GroupKey,
+    count: u32,
+    coherence: f32,
+    offered: bool,
 }
 
 /// Serialises an index.
@@ -100,6 +117,21 @@ fn section_bytes(index: &Index, section: Section) -> Vec<u8> {
                 put(&mut out, links);
             }
         }
+        Section::Groups => {
+            put(&mut out, &[index.groups.len() as u32, index.codes.dim() as u32]);
+            for group in &index.groups {
+                out.extend(group.centroid.as_slice().iter().flat_map(|v| v.to_le_bytes()));
+            }
+            let info = |g: &Group| GroupInfo {
+                key: g.key.clone(),
+                count: g.count,
+                coherence: g.coherence,
+                offered: g.offered,
+            };
+            // Strings and finite numbers: serialising cannot fail.
+            let json = serde_json::to_vec(&index.groups.iter().map(info).collect::<Vec<_>>());
+            out.extend(json.unwrap_or_default());
+        }
     }
     out
 }
@@ -135,7 +167,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Index> {
         };
         found[slot] = Some(&bytes[offset as usize..end as usize]);
     }
-    let [Some(model), Some(projection), Some(codes), Some(rows), Some(graph)] = found else {
+    let [Some(model), Some(projection), Some(codes), Some(rows), Some(graph), Some(groups)] = found
+    else {
         return Err(bad("a section is missing"));
     };
     let model = ModelId(model.try_into().map_err(|_| bad("the model's hash has a wrong length"))?);
@@ -149,7 +182,36 @@ pub(super) fn read(bytes: &[u8]) -> Result<Index> {
         read_codes(Reader { bytes: codes, at: 0 })?,
         rows.iter().map(|b| u32::from_le_bytes(*b)).collect(),
         read_graph(Reader { bytes: graph, at: 0 })?,
+        read_groups(Reader { bytes: groups, at: 0 })?,
     )
+}
+
+fn read_groups(mut r: Reader<'_>) -> Result<Vec<Group>> {
+    let (count, dim) = (r.u32()? as usize, r.u32()? as usize);
+    let values = r.u32s(count.checked_mul(dim).ok_or_else(|| bad("too many groups"))?)?;
+    let json = &r.bytes[r.at..];
+    let infos: Vec<GroupInfo> = serde_json::from_slice(json).map_err(|cause| {
+        Error::with_source(ErrorKind::BadIndex, "the groups cannot be read", cause)
+    })?;
+    if infos.len() != count || dim == 0 {
+        return Err(bad(format!("{count} centroids of {dim} dimensions, {} groups", infos.len())));
+    }
+    infos
+        .into_iter()
+        .zip(values.chunks_exact(dim))
+        .map(|(info, bits)| {
+            let centroid = bits.iter().map(|&b| f32::from_bits(b)).collect();
+            let centroid = Embedding::new(centroid).map_err(|cause| {
+                Error::with_source(
+                    ErrorKind::BadIndex,
+                    format!("the centroid of {}", info.key),
+                    cause,
+                )
+            })?;
+            let GroupInfo { key, count, coherence, offered } = info;
+            Ok(Group { key, count, coherence, offered, centroid })
+        })
+        .collect()
 }
 
 fn read_projection(mut r: Reader<'_>) -> Result<Projection> {

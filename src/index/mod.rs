@@ -6,6 +6,7 @@ mod builder;
 mod codes;
 mod format;
 mod graph;
+mod groups;
 
 use std::fmt;
 
@@ -13,6 +14,7 @@ use std::fmt;
 pub use builder::EF_CONSTRUCTION;
 pub use codes::{Code, Codes, Scorer};
 pub use graph::{Graph, Layer};
+pub use groups::{Group, GroupKey};
 use sha2::{Digest, Sha256};
 
 use crate::embedding::Embedding;
@@ -66,19 +68,30 @@ pub struct Index {
     /// Node of each row.
     nodes: Vec<u32>,
     graph: Graph,
+    groups: Vec<Group>,
+    /// Normalised mean of all codes; `None` if they cancel each other out.
+    mean: Option<Embedding>,
 }
 
 impl Index {
-    /// Builds an index over one embedding per product row.
+    /// Builds an index over one embedding per product row; `keys[row]` are the groups that the
+    /// product belongs to, by column.
     ///
     /// # Errors
     /// `BadIndex` if there are none; `Mismatch` if dimensions differ.
     #[cfg(feature = "cli")]
-    pub fn build(model: ModelId, projection: Projection, embeddings: &[Embedding]) -> Result<Self> {
+    pub fn build(
+        model: ModelId,
+        projection: Projection,
+        embeddings: &[Embedding],
+        keys: &[Vec<GroupKey>],
+    ) -> Result<Self> {
         let by_row = Codes::from_embeddings(embeddings)?;
         let (graph, rows) = builder::build(&by_row)?;
         let by_node = rows.iter().flat_map(|&row| by_row.get(row as usize)).copied().collect();
-        Self::new(model, projection, Codes::new(by_row.dim(), by_node)?, rows, graph)
+        let codes = Codes::new(by_row.dim(), by_node)?;
+        let groups = groups::groups(keys, embeddings)?;
+        Self::new(model, projection, codes, rows, graph, groups)
     }
 
     /// Puts the parts together after checking that they fit.
@@ -88,6 +101,7 @@ impl Index {
         codes: Codes,
         rows: Vec<u32>,
         graph: Graph,
+        groups: Vec<Group>,
     ) -> Result<Self> {
         let bad = |what: String| Err(Error::new(ErrorKind::BadIndex, what));
         let count = codes.len();
@@ -112,7 +126,16 @@ impl Index {
                 _ => return bad(format!("row {row} is out of range or appears twice")),
             }
         }
-        Ok(Self { model, projection, codes, rows, nodes, graph })
+        if let Some(group) = groups.iter().find(|g| g.centroid.dim() != codes.dim()) {
+            return bad(format!("the centroid of {} has another dimension", group.key));
+        }
+        let mut sum = vec![0f32; codes.dim()];
+        for node in 0..count {
+            let member = codes.embedding(node)?;
+            sum.iter_mut().zip(member.as_slice()).for_each(|(s, x)| *s += x);
+        }
+        let mean = Embedding::new(sum).ok();
+        Ok(Self { model, projection, codes, rows, nodes, graph, groups, mean })
     }
 
     /// Reads `index.bin`.
@@ -151,6 +174,36 @@ impl Index {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.codes.is_empty()
+    }
+
+    /// The groups that directions run between, sorted by key.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// A group's centroid.
+    ///
+    /// # Errors
+    /// `BadQuery` if the index has no such group.
+    pub fn centroid(&self, key: &GroupKey) -> Result<&Embedding> {
+        match self.groups.binary_search_by(|g| g.key.cmp(key)) {
+            Ok(at) => Ok(&self.groups[at].centroid),
+            Err(_) => Err(Error::new(
+                ErrorKind::BadQuery,
+                format!("the index has no group {key}, or it has only one member"),
+            )),
+        }
+    }
+
+    /// The normalised mean of all products.
+    ///
+    /// # Errors
+    /// `BadQuery` if they cancel each other out.
+    pub fn mean(&self) -> Result<&Embedding> {
+        self.mean
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::BadQuery, "the catalogue as a whole has no mean"))
     }
 
     /// The graph, for inspection.
@@ -242,7 +295,9 @@ mod tests {
     fn index(count: usize) -> Index {
         let block = Block { dim: 3, power: 0.5, weight: 1.0 };
         let projection = Projection::new(vec![block], vec![0.0; 3], vec![f16::ONE; 48]).unwrap();
-        Index::build(ModelId([7; 32]), projection, &embeddings(count)).unwrap()
+        let key = |row| GroupKey { column: "kind".into(), value: ["a", "b"][row % 2].into() };
+        let keys: Vec<Vec<GroupKey>> = (0..count).map(|row| vec![key(row)]).collect();
+        Index::build(ModelId([7; 32]), projection, &embeddings(count), &keys).unwrap()
     }
 
     #[test]
@@ -267,6 +322,16 @@ mod tests {
         assert!(odd.iter().all(|n| n.row % 2 == 1) && odd.is_sorted_by(|a, b| a.score >= b.score));
         assert!(index.search_exact(&query, 0, |_| true).unwrap().is_empty());
         assert!(index.embedding(100).is_err());
+    }
+
+    #[test]
+    fn groups_are_found_by_key() {
+        let index = index(100);
+        let key = |value: &str| GroupKey { column: "kind".into(), value: value.into() };
+        assert_eq!(index.groups().len(), 2);
+        assert_eq!(index.centroid(&key("b")).unwrap(), &index.groups()[1].centroid);
+        assert_eq!(index.centroid(&key("c")).unwrap_err().kind(), ErrorKind::BadQuery);
+        assert!(index.mean().is_ok());
     }
 
     #[test]

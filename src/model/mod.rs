@@ -5,6 +5,8 @@ mod onnx;
 #[cfg(feature = "cli")]
 mod prepare;
 mod spec;
+#[cfg(feature = "cli")]
+mod write;
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::model::TypedSimplePlan;
@@ -12,6 +14,7 @@ use tract_onnx::tract_core::model::TypedSimplePlan;
 pub use features::{FeatureMap, Features};
 #[cfg(feature = "cli")]
 pub use prepare::{PrepareOptions, layer_names, prepare};
+#[cfg(feature = "cli")]
 pub(crate) use spec::parse_triple;
 pub use spec::{Layer, Layout, ModelSpec};
 
@@ -126,7 +129,7 @@ fn plan(model: &tract_onnx::pb::ModelProto, spec: &ModelSpec) -> TractResult<Arc
         Layout::Nchw => [1, 3, side, side],
         Layout::Nhwc => [1, side, side, 3],
     };
-    tract_onnx::onnx()
+    onnx()
         .with_ignore_output_shapes(true)
         .with_ignore_value_info(true)
         .model_for_proto_model(model)?

@@ -7,9 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto,
-    attribute_proto::AttributeType,
+    GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
     tensor_proto::{DataLocation, DataType},
     tensor_shape_proto::{Dimension, dimension::Value as DimValue},
     type_proto::{self, Value as TypeValue},
@@ -24,7 +22,7 @@ const MAX_ELEMENTS: u64 = 1 << 28;
 ///
 /// # Errors
 /// `BadModel` with the name of what is wrong.
-pub fn decode(bytes: &[u8]) -> Result<ModelProto> {
+pub(super) fn decode(bytes: &[u8]) -> Result<ModelProto> {
     let model = ModelProto::decode(bytes).map_err(|cause| {
         Error::with_source(
             ErrorKind::BadModel,
@@ -53,12 +51,6 @@ pub fn decode(bytes: &[u8]) -> Result<ModelProto> {
         }
     }
     Ok(model)
-}
-
-/// Serialises a model.
-#[must_use]
-pub fn encode(model: &ModelProto) -> Vec<u8> {
-    model.encode_to_vec()
 }
 
 pub(super) fn bad(context: impl Into<String>) -> Error {
@@ -157,42 +149,6 @@ pub(super) fn float_tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorPr
     }
 }
 
-/// An `int8` tensor.
-pub(super) fn int8_tensor(name: &str, dims: &[i64], values: &[i8]) -> TensorProto {
-    TensorProto {
-        name: name.into(),
-        dims: dims.to_vec(),
-        data_type: DataType::Int8 as i32,
-        raw_data: values.iter().map(|&v| v as u8).collect(),
-        ..TensorProto::default()
-    }
-}
-
-/// A node with integer attributes.
-pub(super) fn node(
-    op_type: &str,
-    inputs: &[&str],
-    output: &str,
-    ints: &[(&str, i64)],
-) -> NodeProto {
-    NodeProto {
-        op_type: op_type.into(),
-        name: output.into(),
-        input: inputs.iter().map(ToString::to_string).collect(),
-        output: vec![output.into()],
-        attribute: ints
-            .iter()
-            .map(|&(name, i)| AttributeProto {
-                name: name.into(),
-                r#type: AttributeType::Int as i32,
-                i,
-                ..AttributeProto::default()
-            })
-            .collect(),
-        ..NodeProto::default()
-    }
-}
-
 /// A `f32` graph input or output; `None` for dimensions that are not fixed.
 pub(super) fn value_info(name: &str, dims: &[Option<i64>]) -> ValueInfoProto {
     let dim = dims
@@ -209,30 +165,6 @@ pub(super) fn value_info(name: &str, dims: &[Option<i64>]) -> ValueInfoProto {
             ..TypeProto::default()
         }),
         ..ValueInfoProto::default()
-    }
-}
-
-/// The dimensions of a graph input, `None` where not fixed.
-pub(super) fn dims(info: &ValueInfoProto) -> Option<Vec<Option<i64>>> {
-    let TypeValue::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;
-    let dims = tensor.shape.as_ref()?.dim.iter().map(|d| match d.value {
-        Some(DimValue::DimValue(v)) if v > 0 => Some(v),
-        _ => None,
-    });
-    Some(dims.collect())
-}
-
-/// The one graph input that is not an initializer.
-pub(super) fn input(graph: &GraphProto) -> Result<&ValueInfoProto> {
-    let stored: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
-    let mut inputs = graph.input.iter().filter(|i| !stored.contains(i.name.as_str()));
-    match (inputs.next(), inputs.next()) {
-        (Some(input), None) => Ok(input),
-        (None, _) => Err(bad("the network has no input")),
-        (Some(_), Some(second)) => Err(bad(format!(
-            "the network has a second input, {:?}; an image network with one is needed",
-            second.name
-        ))),
     }
 }
 
@@ -353,14 +285,9 @@ pub(super) fn metadata<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> 
     model.metadata_props.iter().find(|p| p.key == key).map(|p| p.value.as_str())
 }
 
-/// Sets a metadata entry, replacing one of the same key.
-pub(super) fn set_metadata(model: &mut ModelProto, key: &str, value: String) {
-    model.metadata_props.retain(|p| p.key != key);
-    model.metadata_props.push(StringStringEntryProto { key: key.into(), value });
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
+    use super::super::write::{encode, int8_tensor, node};
     use super::*;
 
     fn model(initializer: Vec<TensorProto>, node: Vec<NodeProto>) -> ModelProto {

@@ -8,6 +8,7 @@ use tract_onnx::prelude::*;
 
 use super::onnx::{self, bad};
 use super::spec::{Layer, Layout, ModelSpec};
+use super::write;
 use crate::error::{Error, ErrorKind, Result};
 use crate::preprocess::InputSpec;
 
@@ -86,7 +87,7 @@ pub fn prepare(bytes: &[u8], options: &PrepareOptions) -> Result<(Vec<u8>, Model
     spec.write(&mut model);
     model.producer_name = "lookalike".into();
     model.producer_version = env!("CARGO_PKG_VERSION").into();
-    Ok((onnx::encode(&model), spec))
+    Ok((write::encode(&model), spec))
 }
 
 /// The tensor that `name` means: a tensor's own name, or a node's for its first output.
@@ -121,8 +122,8 @@ pub fn layer_names(graph: &GraphProto) -> Vec<String> {
 
 /// Name, axis order and side of the input.
 fn understand_input(graph: &GraphProto, size: Option<u32>) -> Result<(String, Layout, u32)> {
-    let input = onnx::input(graph)?;
-    let dims = onnx::dims(input).unwrap_or_default();
+    let input = write::input(graph)?;
+    let dims = write::dims(input).unwrap_or_default();
     let not_a_picture = || {
         bad(format!(
             "input {:?} has shape {dims:?}; a network that takes one RGB picture, [1, 3, size, \
@@ -158,7 +159,7 @@ fn understand_input(graph: &GraphProto, size: Option<u32>) -> Result<(String, La
 /// Rank and channels of each output, found by tract's shape inference.
 fn layer_dims(model: &ModelProto, shape: [i64; 4]) -> Result<Vec<(usize, usize)>> {
     let analyse = || -> TractResult<TypedModel> {
-        tract_onnx::onnx()
+        onnx()
             .with_ignore_output_shapes(true)
             .with_ignore_value_info(true)
             .model_for_proto_model(model)?
@@ -306,10 +307,10 @@ fn quantise_weights(graph: &mut GraphProto) -> Result<()> {
         let dims = tensor.dims.clone();
         let [q, s, z] = ["q", "scale", "zero"].map(|part| format!("{name}.{part}"));
         graph.initializer.retain(|t| t.name != name);
-        graph.initializer.push(onnx::int8_tensor(&q, &dims, &quantised));
+        graph.initializer.push(write::int8_tensor(&q, &dims, &quantised));
         graph.initializer.push(onnx::float_tensor(&s, &[channels as i64], &scales));
-        graph.initializer.push(onnx::int8_tensor(&z, &[channels as i64], &vec![0; channels]));
-        dequantise.push(onnx::node("DequantizeLinear", &[&q, &s, &z], &name, &[("axis", 0)]));
+        graph.initializer.push(write::int8_tensor(&z, &[channels as i64], &vec![0; channels]));
+        dequantise.push(write::node("DequantizeLinear", &[&q, &s, &z], &name, &[("axis", 0)]));
     }
     // ONNX wants nodes in the order of their dependencies.
     dequantise.append(&mut graph.node);
@@ -327,12 +328,12 @@ fn add_pooling(graph: &mut GraphProto, layers: &[Layer], ranks_and_dims: &[(usiz
             continue;
         }
         let (pooled, flat) = (format!("lookalike.pooled.{i}"), format!("lookalike.flat.{i}"));
-        graph.node.push(onnx::node("GlobalAveragePool", &[&layer.name], &pooled, &[]));
-        graph.node.push(onnx::node("Flatten", &[&pooled], &flat, &[("axis", 1)]));
+        graph.node.push(write::node("GlobalAveragePool", &[&layer.name], &pooled, &[]));
+        graph.node.push(write::node("Flatten", &[&pooled], &flat, &[("axis", 1)]));
         vectors.push(flat);
     }
     let inputs: Vec<&str> = vectors.iter().map(String::as_str).collect();
-    graph.node.push(onnx::node("Concat", &inputs, OUTPUT, &[("axis", 1)]));
+    graph.node.push(write::node("Concat", &inputs, OUTPUT, &[("axis", 1)]));
     let dim: usize = layers.iter().map(|l| l.dim).sum();
     graph.output = vec![onnx::value_info(OUTPUT, &[Some(1), Some(dim as i64)])];
 }

@@ -2,7 +2,9 @@
 
 use tract_onnx::pb::ModelProto;
 
-use super::onnx::{bad, metadata, set_metadata};
+use super::onnx::{bad, metadata};
+#[cfg(feature = "cli")]
+use super::write::set_metadata;
 use crate::error::Result;
 use crate::preprocess::InputSpec;
 
@@ -101,6 +103,7 @@ impl ModelSpec {
     }
 
     /// Writes the metadata.
+    #[cfg(feature = "cli")]
     pub(super) fn write(&self, model: &mut ModelProto) {
         let join = |values: Vec<String>| values.join(",");
         let triple = |values: [f32; 3]| join(values.map(|v| v.to_string()).to_vec());
@@ -133,7 +136,7 @@ pub(crate) fn parse_triple(text: &str) -> Option<[f32; 3]> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 

@@ -1,0 +1,141 @@
+//! Which products may be found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Product, Products};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A range of prices, both ends included; an absent end is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PriceRange {
+    /// Lowest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Highest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+/// A product passes if it passes every column that is named; within a column any of the values
+/// will do. A product without a value does not pass.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Filter {
+    /// Any of these categories.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub category: Vec<String>,
+    /// Any of these availabilities.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub availability: Vec<String>,
+    /// Within this range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<PriceRange>,
+    /// By attribute, any of these values.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Vec<String>>,
+}
+
+impl Filter {
+    /// Checks what can be checked without a catalogue.
+    ///
+    /// # Errors
+    /// `BadQuery` if a price is not a number or the range is upside down.
+    pub fn validate(&self) -> Result<()> {
+        let Some(PriceRange { min, max }) = self.price else { return Ok(()) };
+        let numbers = [min, max].into_iter().flatten().all(f64::is_finite);
+        let upside_down = matches!((min, max), (Some(min), Some(max)) if min > max);
+        if numbers && !upside_down {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::BadQuery,
+            format!("the price range {min:?} to {max:?} holds no price"),
+        ))
+    }
+
+    /// Checks that the catalogue has the columns.
+    ///
+    /// # Errors
+    /// `BadQuery` that names the column and those that exist.
+    pub fn check_columns(&self, products: &Products) -> Result<()> {
+        let known: BTreeSet<&str> = products
+            .as_slice()
+            .iter()
+            .flat_map(|p| p.attributes.keys().map(String::as_str))
+            .collect();
+        match self.attributes.keys().find(|column| !known.contains(column.as_str())) {
+            None => Ok(()),
+            Some(column) => Err(Error::new(
+                ErrorKind::BadQuery,
+                format!(
+                    "the catalogue has no column {column:?} to filter by; it has {}",
+                    known.into_iter().collect::<Vec<_>>().join(", ")
+                ),
+            )),
+        }
+    }
+
+    /// Whether a product passes.
+    #[must_use]
+    pub fn accepts(&self, product: &Product) -> bool {
+        let any_of = |wanted: &[String], value: Option<&String>| {
+            wanted.is_empty() || value.is_some_and(|v| wanted.contains(v))
+        };
+        let price_fits = self.price.is_none_or(|range| {
+            product.price.is_some_and(|price| {
+                range.min.is_none_or(|min| price >= min) && range.max.is_none_or(|max| price <= max)
+            })
+        });
+        price_fits
+            && any_of(&self.category, product.category.as_ref())
+            && any_of(&self.availability, product.availability.as_ref())
+            && self
+                .attributes
+                .iter()
+                .all(|(column, values)| any_of(values, product.attributes.get(column)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(category: &str, price: Option<f64>, colour: &str) -> Product {
+        Product {
+            id: "a".into(),
+            category: Some(category.into()),
+            price,
+            attributes: [("colour".to_owned(), colour.to_owned())].into(),
+            ..Product::default()
+        }
+    }
+
+    #[test]
+    fn every_column_counts_and_any_value_will_do() {
+        let filter: Filter = serde_json::from_str(
+            r#"{"category":["Sofas","Beds"],"price":{"min":10},"attributes":{"colour":["red"]}}"#,
+        )
+        .unwrap();
+        assert!(filter.accepts(&product("Sofas", Some(10.0), "red")));
+        assert!(!filter.accepts(&product("Chairs", Some(10.0), "red")));
+        assert!(!filter.accepts(&product("Beds", Some(9.99), "red")));
+        assert!(!filter.accepts(&product("Beds", None, "red")));
+        assert!(!filter.accepts(&product("Beds", Some(99.0), "blue")));
+        assert!(Filter::default().accepts(&product("x", None, "y")));
+    }
+
+    #[test]
+    fn columns_and_ranges_that_make_no_sense_are_named() {
+        let products = Products::new(vec![product("Sofas", None, "red")]).unwrap();
+        let filter: Filter = serde_json::from_str(r#"{"attributes":{"size":["L"]}}"#).unwrap();
+        let error = filter.check_columns(&products).unwrap_err().to_string();
+        assert!(error.contains("\"size\"") && error.contains("colour"), "{error}");
+        for (min, max) in [(Some(2.0), Some(1.0)), (Some(f64::NAN), None)] {
+            let price = Some(PriceRange { min, max });
+            assert!(Filter { price, ..Filter::default() }.validate().is_err());
+        }
+    }
+}

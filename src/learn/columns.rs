@@ -1,0 +1,134 @@
+//! A catalogue's own columns as something to learn from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lookalike_linalg::Matrix;
+
+use crate::catalog::Product;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Words shared by fewer products say too little to learn from; a value of a column needs two.
+const MIN_WORD: usize = 3;
+const MIN_VALUE: usize = 2;
+/// Labels beyond these, rarest first, are left out: each costs a regression.
+const MAX_LABELS: usize = 1000;
+
+/// A column of the catalogue: the labels that each product has in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// As the feed names it.
+    pub name: String,
+    /// Per product; empty where the column is.
+    labels: Vec<BTreeSet<String>>,
+}
+
+impl Column {
+    /// Reads a column. `title` gives the title's words; `category`, `availability`, `currency` and
+    /// any attribute give their value as one label.
+    ///
+    /// # Errors
+    /// `BadCatalog` if no product has such a column; the message names those there are.
+    pub fn read(name: &str, products: &[&Product]) -> Result<Self> {
+        let labels: Vec<BTreeSet<String>> =
+            products.iter().map(|product| labels_of(name, product)).collect();
+        if labels.iter().all(BTreeSet::is_empty) {
+            let mut known: BTreeSet<&str> =
+                products.iter().flat_map(|p| p.attributes.keys().map(String::as_str)).collect();
+            known.extend(["title", "category"]);
+            let known = known.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(Error::new(
+                ErrorKind::BadCatalog,
+                format!("no product has a value in the column {name:?}; there are: {known}"),
+            ));
+        }
+        Ok(Self { name: name.to_owned(), labels })
+    }
+
+    /// Number of products.
+    pub(super) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// One column per label that enough products share but not all: 1 where a product has it,
+    /// divided by the root of the label's share so that rare labels count as much as common ones.
+    /// `None` if there are no such labels.
+    pub(super) fn indicators(&self) -> Option<Matrix> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for label in self.labels.iter().flatten() {
+            *counts.entry(label).or_default() += 1;
+        }
+        let least = if self.name == "title" { MIN_WORD } else { MIN_VALUE };
+        let mut kept: Vec<(&str, usize)> =
+            counts.into_iter().filter(|&(_, c)| c >= least && c < self.labels.len()).collect();
+        kept.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        kept.truncate(MAX_LABELS);
+        if kept.is_empty() {
+            return None;
+        }
+        let total = self.labels.len() as f64;
+        Some(Matrix::from_fn(self.labels.len(), kept.len(), |i, j| {
+            let (label, count) = kept[j];
+            if self.labels[i].contains(label) { (total / count as f64).sqrt() } else { 0.0 }
+        }))
+    }
+}
+
+fn labels_of(column: &str, product: &Product) -> BTreeSet<String> {
+    let whole = |value: Option<&String>| {
+        value.map(|v| v.trim().to_lowercase()).filter(|v| !v.is_empty()).into_iter().collect()
+    };
+    match column {
+        "title" => product
+            .title
+            .split(|c: char| !c.is_alphabetic())
+            .filter(|word| word.chars().count() > 1)
+            .map(str::to_lowercase)
+            .collect(),
+        "category" => whole(product.category.as_ref()),
+        "availability" => whole(product.availability.as_ref()),
+        "currency" => whole(product.currency.as_ref()),
+        other => whole(product.attributes.get(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(title: &str, category: &str) -> Product {
+        Product {
+            title: title.into(),
+            category: Some(category.into()).filter(|c: &String| !c.is_empty()),
+            attributes: [("creator".to_owned(), "Ann".to_owned())].into(),
+            ..Product::default()
+        }
+    }
+
+    #[test]
+    fn values_are_whole_and_titles_are_words() {
+        let p = product("Oak table, 3 legs", "Living room");
+        assert_eq!(labels_of("category", &p), ["living room".to_owned()].into());
+        let words: Vec<String> = labels_of("title", &p).into_iter().collect();
+        assert_eq!(words, ["legs", "oak", "table"]);
+        assert_eq!(labels_of("creator", &p), ["ann".to_owned()].into());
+    }
+
+    #[test]
+    fn singletons_and_what_all_share_teach_nothing() {
+        let list = [product("a", "x"), product("b", "x"), product("c", "y"), product("d", "")];
+        let refs: Vec<&Product> = list.iter().collect();
+        let m = Column::read("category", &refs).unwrap().indicators().unwrap();
+        assert_eq!((m.rows(), m.cols()), (4, 1), "only x has two members");
+        assert_eq!((m.at(0, 0), m.at(3, 0)), (2f64.sqrt(), 0.0));
+        assert!(Column::read("creator", &refs).unwrap().indicators().is_none(), "all alike");
+    }
+
+    #[test]
+    fn an_unknown_column_is_named_with_those_there_are() {
+        let list = [product("a", "x")];
+        let refs: Vec<&Product> = list.iter().collect();
+        let error = Column::read("colour", &refs).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadCatalog);
+        assert!(error.to_string().contains("category, creator, title"), "{error}");
+    }
+}
