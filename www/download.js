@@ -20,6 +20,7 @@ const STALL_MS = 20_000;
  * @param {(received: number) => void} [options.onBytes] how many bytes of the file are here now
  * @param {typeof fetch} [options.fetch]
  * @param {number} [options.pauseMs] before the first new attempt; doubles
+ * @param {boolean} [options.reload] past the browser's HTTP cache, from the first attempt on
  */
 export async function download(url, into, options = {}) {
   const { signal, onBytes, pauseMs = FIRST_PAUSE_MS } = options;
@@ -40,7 +41,13 @@ export async function download(url, into, options = {}) {
     signal?.addEventListener('abort', follow, { once: true });
     try {
       const headers = received > 0 ? { Range: `bytes=${received}-` } : undefined;
-      const response = await get(url, { signal: stall.signal, headers, credentials: 'omit' });
+      const response = await get(url, {
+        signal: stall.signal,
+        headers,
+        credentials: 'omit',
+        // An answer that was cut short may sit in the HTTP cache as if it were whole.
+        cache: attempt > 0 || options.reload ? 'reload' : 'default',
+      });
       if (!response.ok) {
         await response.body?.cancel();
         if (response.status === 416) {

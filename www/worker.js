@@ -194,7 +194,16 @@ class Host {
       fresh = true;
       const url = new URL(unit.path, this.manifestUrl).href;
       try {
-        await download(url, into, { signal: stop.signal, onBytes: (received) => onBytes(index, received) });
+        const options = { signal: stop.signal, onBytes: (/** @type {number} */ received) => onBytes(index, received) };
+        try {
+          await download(url, into, options);
+          await check(unit, into);
+        } catch (thrown) {
+          // After the shop has changed its files, the HTTP cache may still hold the old one.
+          if (asError(thrown).kind !== 'bad-file') throw thrown;
+          await download(url, into, { ...options, reload: true });
+          await check(unit, into);
+        }
       } catch (thrown) {
         stop.abort();
         if (asError(thrown).kind === 'network' && offline()) {
@@ -202,11 +211,7 @@ class Host {
         }
         throw thrown;
       }
-      const sum = await sha256(into);
-      if (sum !== null && sum !== unit.sha256) {
-        throw new LookalikeError('bad-file', `${unit.path}: its SHA-256 is not the manifest's; upload the manifest and the files of one run together`);
-      }
-      if (sum !== null) await this.store.put(unit.sha256, into);
+      await this.store.put(unit.sha256, into);
     })));
     return fresh;
   }
@@ -448,13 +453,16 @@ async function readAll(file) {
 }
 
 /**
- * Null where the page is not a secure context; the engine checks the whole file in any case.
+ * Skipped where the page is not a secure context, and nothing is stored either; the engine checks the whole
+ * file in any case.
+ * @param {ManifestPart} unit
  * @param {Uint8Array} bytes
  */
-async function sha256(bytes) {
-  if (!globalThis.crypto?.subtle) return null;
+async function check(unit, bytes) {
+  if (!globalThis.crypto?.subtle) return;
   const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes)));
-  return Array.from(sum, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (Array.from(sum, (byte) => byte.toString(16).padStart(2, '0')).join('') === unit.sha256) return;
+  throw new LookalikeError('bad-file', `${unit.path}: its SHA-256 is not the manifest's; upload the manifest and the files of one run together`);
 }
 
 function offline() {

@@ -166,3 +166,21 @@ export async function hand(page, how, what, element = 'look-alike') {
     }
   }, /** @type {[string, any, string]} */ ([how, data, element]));
 }
+
+/**
+ * Listens for one event of an element from now on; what comes back waits for its detail.
+ * @param {Page} page
+ * @param {string} name
+ * @param {string} [element]
+ * @returns {Promise<() => Promise<any>>}
+ */
+export async function once(page, name, element = 'look-alike') {
+  const heard = await page.evaluateHandle(([event, selector]) => {
+    const box = /** @type {{detail: Promise<unknown>}} */ ({});
+    box.detail = new Promise((resolve) => {
+      document.querySelector(selector)?.addEventListener(event, (each) => resolve(/** @type {CustomEvent} */ (each).detail), { once: true });
+    });
+    return box;
+  }, /** @type {const} */ ([name, element]));
+  return () => heard.evaluate((box) => box.detail);
+}

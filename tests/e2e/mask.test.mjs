@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { missing, serve } from './server.mjs';
-import { draw, hand, idsOf, jpeg, launch, newContext, parts, problemsOf, products, settled, thumbOf } from './harness.mjs';
+import { draw, hand, idsOf, jpeg, launch, newContext, once, parts, problemsOf, products, settled, thumbOf } from './harness.mjs';
 
 describe('the mask', { skip: missing() ?? false }, () => {
   /** @type {Awaited<ReturnType<typeof serve>>} */
@@ -325,19 +325,18 @@ describe('the mask', { skip: missing() ?? false }, () => {
     const flat = await draw(context, { width: 200, height: 100 }, "context.fillStyle = '#c33'; context.fillRect(0, 0, width, height);");
     const exif = Buffer.from('ffe1002245786966000049492a00080000000100120103000100000006000000000000000000', 'hex').subarray(0, 36);
     const turned = Buffer.concat([flat.subarray(0, 2), exif, flat.subarray(2)]);
-    /** @type {Promise<{width: number, height: number}>} */
-    const size = ui.host.evaluate((host) => new Promise((resolve) => host.addEventListener('photochange', (event) => resolve(/** @type {CustomEvent} */ (event).detail), { once: true })));
+    const size = await once(page, 'photochange');
     await hand(page, 'drop', jpeg(turned));
-    const { width, height } = await size;
+    const { width, height } = await size();
     assert.deepEqual([width, height], [100, 200]);
     await settled(page);
   });
 
   test('a photo of 48 megapixels is taken', async () => {
     const large = await draw(context, { width: 8000, height: 6000, quality: 0.5, images: [thumbOf(wanted)] }, "context.drawImage(images[0], 0, 0, width, height);");
-    const size = ui.host.evaluate((host) => new Promise((resolve) => host.addEventListener('photochange', (event) => resolve(/** @type {CustomEvent} */ (event).detail), { once: true })));
+    const size = await once(page, 'photochange');
     await hand(page, 'drop', jpeg(large));
-    const { width, height } = /** @type {{width: number, height: number}} */ (await size);
+    const { width, height } = /** @type {{width: number, height: number}} */ (await size());
     assert.ok(width <= 1024 && height <= 1024 && Math.abs(width / height - 8 / 6) < 0.01);
     await settled(page);
     assert.ok(await ui.message.isHidden());
