@@ -104,13 +104,13 @@ impl Conv {
     }
 
     /// Multiplications that the textbook convolution takes.
-    pub fn macs(&self) -> usize {
+    pub fn macs(&self) -> u64 {
         let (kh, kw) = self.params.window.kernel;
-        self.output.len() * kh * kw * self.params.input.c
+        self.output.len() as u64 * (kh * kw * self.params.input.c) as u64
     }
 
     /// Multiplications that the inner loop really does, without padding of channels.
-    pub fn products(&self) -> usize {
+    pub fn products(&self) -> u64 {
         match &self.weights {
             Weights::Winograd(w) => w.products(self.output),
             _ => self.macs(),

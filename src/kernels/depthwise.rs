@@ -41,8 +41,8 @@ impl Depthwise {
     }
 
     /// Multiplications.
-    pub fn macs(&self) -> usize {
-        self.output.len() * self.params.window.kernel.0 * self.params.window.kernel.1
+    pub fn macs(&self) -> u64 {
+        self.output.len() as u64 * (self.params.window.kernel.0 * self.params.window.kernel.1) as u64
     }
 
     /// Bytes of weights.

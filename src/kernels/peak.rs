@@ -4,7 +4,7 @@ use super::{Clamp, Isa, Tile};
 
 /// Runs the inner loop of `isa` on operands that stay in the first-level cache and returns the multiplications done;
 /// divide by the time taken. 0 for `Generic`, which has no inner loop to speak of.
-pub fn inner_loop(isa: Isa, repeats: usize) -> usize {
+pub fn inner_loop(isa: Isa, repeats: usize) -> u64 {
     let Some(ops) = isa.ops() else { return 0 };
     let groups = 256;
     let a: Vec<u32> = (0..ops.mr * groups).map(|i| (i % 97) as u32).collect();
@@ -28,5 +28,5 @@ pub fn inner_loop(isa: Isa, repeats: usize) -> usize {
         });
     }
     let word = if ops.family == super::Family::Pairs { 2 } else { 4 };
-    repeats * ops.mr * ops.nr * groups * word
+    repeats as u64 * (ops.mr * ops.nr * groups * word) as u64
 }

@@ -181,13 +181,13 @@ impl Winograd {
     }
 
     /// Products of 16 bits for `rows` rows of output, for the share of peak.
-    pub(crate) fn products(&self, out: Shape) -> usize {
-        let k = self.groups * 2 * out.c;
-        match self.method {
-            Method::Square => out.h.div_ceil(4) * out.w.div_ceil(4) * 36 * k,
-            Method::Line { vertical: true, n, .. } => out.h.div_ceil(n) * out.w * 8 * k,
-            Method::Line { n, .. } => out.h * out.w.div_ceil(n) * 8 * k,
-        }
+    pub(crate) fn products(&self, out: Shape) -> u64 {
+        let tiles = match self.method {
+            Method::Square => out.h.div_ceil(4) * out.w.div_ceil(4) * 36,
+            Method::Line { vertical: true, n, .. } => out.h.div_ceil(n) * out.w * 8,
+            Method::Line { n, .. } => out.h * out.w.div_ceil(n) * 8,
+        };
+        tiles as u64 * (self.groups * 2 * out.c) as u64
     }
 
     /// Tiles of one block, a multiple of `mr`.

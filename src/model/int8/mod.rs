@@ -1,0 +1,13 @@
+//! Quantised networks on our own kernels.
+//!
+//! [`lower`] reads a QDQ ONNX graph and writes a [`Program`]: convolutions with packed weights, pools, sums and changes
+//! of scale over `u8` maps in NHWC, concatenations done by writing in place, buffers shared by what does not live at the
+//! same time. A graph with anything else in it is left to tract, and [`NotLowered`] says why.
+
+mod lower;
+mod program;
+#[cfg(feature = "cli")]
+pub(super) mod quantise;
+
+pub(crate) use lower::{NotLowered, lower};
+pub(crate) use program::{Alone, Map, Program, Split, State};

@@ -1,0 +1,279 @@
+//! A real-valued graph to static QDQ: weights int8 per output channel, activations uint8 per tensor, biases int32.
+//!
+//! Weights take 7 bits, -63..=63. Products of a code and such a weight cannot saturate in pairs of 16 bits, so every
+//! machine's 8-bit dot product is exact on them (see `kernels::relaxed`), and onnxruntime's too.
+
+use std::collections::{HashMap, HashSet};
+
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, tensor_proto::DataType};
+
+use crate::error::Result;
+use crate::model::onnx::{self, bad};
+use crate::model::write;
+
+/// Largest magnitude of a weight's code.
+const WEIGHT_MAX: f32 = 63.0;
+
+/// Bins of a histogram.
+const BINS: usize = 2048;
+
+/// What was seen of one tensor's values: their range, and how they spread above zero.
+#[derive(Clone, Debug)]
+pub(crate) struct Observed {
+    min: f32,
+    max: f32,
+    /// Right edge of the last bin; doubled when a value falls beyond.
+    width: f32,
+    bins: Vec<u64>,
+}
+
+impl Default for Observed {
+    fn default() -> Self {
+        Self { min: 0.0, max: 0.0, width: 1.0, bins: vec![0; BINS] }
+    }
+}
+
+impl Observed {
+    /// Takes in values; those that are not finite are an error of the network and are refused elsewhere.
+    pub(crate) fn add(&mut self, values: impl IntoIterator<Item = f32>) {
+        for x in values {
+            self.min = self.min.min(x);
+            self.max = self.max.max(x);
+            if x > 0.0 && x.is_finite() {
+                while x >= self.width {
+                    self.width *= 2.0;
+                    for i in 0..BINS / 2 {
+                        self.bins[i] = self.bins[2 * i] + self.bins[2 * i + 1];
+                    }
+                    self.bins[BINS / 2..].fill(0);
+                }
+                self.bins[(x / self.width * BINS as f32) as usize % BINS] += 1;
+            }
+        }
+    }
+
+    /// The range to quantise: from the smallest value to the bound that makes the mean square error smallest, where
+    /// larger values are clipped and the others rounded. Ranges that cross zero are taken whole.
+    pub(crate) fn range(&self) -> (f32, f32) {
+        if self.min < 0.0 || self.max <= 0.0 {
+            return (self.min, self.max.max(0.0));
+        }
+        let error = |bound: f32| {
+            let step = bound / 255.0;
+            let rounding = f64::from(step * step / 12.0);
+            let mut sum = 0.0;
+            for (i, n) in self.bins.iter().enumerate().filter(|(_, n)| **n > 0) {
+                let x = (i as f32 + 0.5) * self.width / BINS as f32;
+                let clipped = f64::from((x - bound).max(0.0));
+                sum += *n as f64 * if x > bound { clipped * clipped } else { rounding };
+            }
+            sum
+        };
+        let bounds = (24..=128).map(|i| self.max * i as f32 / 128.0);
+        let best = bounds.map(|b| (error(b), b)).min_by(|a, b| a.0.total_cmp(&b.0));
+        (0.0, best.map_or(self.max, |(_, b)| b))
+    }
+}
+
+/// Operators whose result gets codes of its own; of a pool that selects, the codes are its input's.
+const POINTS: [&str; 6] = ["Conv", "Relu", "Clip", "Add", "AveragePool", "Concat"];
+
+fn readers(graph: &GraphProto) -> HashMap<&str, Vec<&NodeProto>> {
+    let mut readers: HashMap<&str, Vec<&NodeProto>> = HashMap::new();
+    for node in &graph.node {
+        for input in &node.input {
+            readers.entry(input).or_default().push(node);
+        }
+    }
+    readers
+}
+
+/// Whether a tensor is only on its way to its activation function.
+fn is_fused(name: &str, readers: &HashMap<&str, Vec<&NodeProto>>, outputs: &[String]) -> bool {
+    let activation = |n: &&NodeProto| matches!(n.op_type.as_str(), "Relu" | "Clip") && n.input[0] == name;
+    !outputs.iter().any(|o| o == name) && readers.get(name).is_some_and(|r| r.len() == 1 && r.iter().all(activation))
+}
+
+/// The tensors whose ranges [`apply`] needs, in the graph's order.
+pub(crate) fn points(graph: &GraphProto, outputs: &[String]) -> Vec<String> {
+    let readers = readers(graph);
+    graph
+        .node
+        .iter()
+        .filter(|n| POINTS.contains(&n.op_type.as_str()))
+        .filter_map(|n| n.output.first())
+        .filter(|name| !is_fused(name, &readers, outputs))
+        .cloned()
+        .collect()
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Quant {
+    scale: f32,
+    zero_point: u8,
+}
+
+impl Quant {
+    fn of((min, max): (f32, f32)) -> Self {
+        let (min, max) = (min.min(0.0), max.max(0.0));
+        let scale = (max - min) / 255.0;
+        // A map of zeros: any scale will do.
+        let scale = if scale > f32::MIN_POSITIVE * 1e6 && scale.is_finite() { scale } else { 1.0 / 255.0 };
+        Self { scale, zero_point: (-min / scale).round_ties_even().clamp(0.0, 255.0) as u8 }
+    }
+}
+
+/// Quantises `graph` in place. `ranges` has an entry for each of [`points`]; `input_range` is that of the input.
+///
+/// # Errors
+/// `BadModel` when weights are missing or not finite, or a range is.
+pub(crate) fn apply(
+    graph: &mut GraphProto,
+    outputs: &[String],
+    input_range: (f32, f32),
+    ranges: &HashMap<String, (f32, f32)>,
+) -> Result<()> {
+    let input = write::input(graph)?.name.clone();
+    let mut quants: HashMap<String, Quant> = HashMap::from([(input.clone(), Quant::of(input_range))]);
+    let points: HashSet<String> = self::points(graph, outputs).into_iter().collect();
+    {
+        let readers = readers(graph);
+        // Backwards, so that a concatenation has its codes before its members take them over.
+        for node in graph.node.iter().rev() {
+            let Some(name) = node.output.first().filter(|name| points.contains(*name)) else { continue };
+            let joined = match readers.get(name.as_str()).map(Vec::as_slice) {
+                Some([only]) if only.op_type == "Concat" && !outputs.contains(name) => {
+                    only.output.first().and_then(|o| quants.get(o)).copied()
+                }
+                _ => None,
+            };
+            let range = ranges.get(name).filter(|r| r.0.is_finite() && r.1.is_finite());
+            let quant = match (joined, range) {
+                (Some(quant), _) => quant,
+                (None, Some(range)) => Quant::of(*range),
+                (None, None) => return Err(bad(format!("tensor {name:?} has no finite range"))),
+            };
+            quants.insert(name.clone(), quant);
+        }
+        for node in &graph.node {
+            if node.op_type == "MaxPool"
+                && let (Some(from), Some(to)) = (node.input.first(), node.output.first())
+                && let Some(quant) = quants.get(from).copied()
+            {
+                quants.insert(to.clone(), quant);
+            }
+        }
+    }
+    let mut stored: HashMap<String, TensorProto> = graph.initializer.drain(..).map(|t| (t.name.clone(), t)).collect();
+    let mut made: Vec<TensorProto> = Vec::new();
+    let mut nodes: Vec<NodeProto> = Vec::new();
+    let codes = format!("{input}.real");
+    pair(&input, &format!("{input}.codes"), &codes, quants[&input], &mut nodes, &mut made);
+    for mut node in graph.node.drain(..) {
+        if node.op_type == "Conv" {
+            let from = quants.get(&node.input[0]).copied();
+            weights(&node, from, &mut stored, &mut nodes, &mut made).map_err(|e| e.at(format_args!("node {:?}", node.name)))?;
+        }
+        for name in &mut node.input {
+            if *name == input {
+                name.clone_from(&codes);
+            }
+        }
+        match node.output.first().cloned().and_then(|name| quants.get(&name).map(|q| (name, *q))) {
+            Some((name, quant)) => {
+                let real = format!("{name}.exact");
+                node.output[0].clone_from(&real);
+                nodes.push(node);
+                pair(&real, &format!("{name}.codes"), &name, quant, &mut nodes, &mut made);
+            }
+            None => nodes.push(node),
+        }
+    }
+    graph.node = nodes;
+    let used: HashSet<&str> = graph.node.iter().flat_map(|n| n.input.iter().map(String::as_str)).collect();
+    made.extend(stored.into_values());
+    made.retain(|t| used.contains(t.name.as_str()));
+    made.sort_by(|a, b| a.name.cmp(&b.name));
+    made.dedup_by(|a, b| a.name == b.name);
+    graph.initializer = made;
+    Ok(())
+}
+
+/// Q and DQ with the same scale.
+fn pair(from: &str, codes: &str, to: &str, quant: Quant, nodes: &mut Vec<NodeProto>, made: &mut Vec<TensorProto>) {
+    let (scale, zero) = (format!("{codes}.scale"), format!("{codes}.zero"));
+    made.push(onnx::float_tensor(&scale, &[], &[quant.scale]));
+    made.push(tensor(&zero, &[], DataType::Uint8, vec![quant.zero_point]));
+    nodes.push(write::node("QuantizeLinear", &[from, &scale, &zero], codes, &[]));
+    let mut back = write::node("DequantizeLinear", &[codes, &scale, &zero], to, &[]);
+    // Operators are often named after their output, which is now this node's.
+    back.name = format!("{to}.dequantise");
+    nodes.push(back);
+}
+
+fn tensor(name: &str, dims: &[i64], data_type: DataType, raw_data: Vec<u8>) -> TensorProto {
+    TensorProto { name: name.into(), dims: dims.to_vec(), data_type: data_type as i32, raw_data, ..TensorProto::default() }
+}
+
+/// Replaces the weights and the bias of a convolution by codes behind `DequantizeLinear`.
+fn weights(
+    node: &NodeProto,
+    from: Option<Quant>,
+    stored: &mut HashMap<String, TensorProto>,
+    nodes: &mut Vec<NodeProto>,
+    made: &mut Vec<TensorProto>,
+) -> Result<()> {
+    let Some(name) = node.input.get(1) else { return Err(bad("a convolution without weights")) };
+    // Weights that are computed, or that an earlier convolution has turned into codes.
+    let Some(real) = stored.remove(name) else { return Ok(()) };
+    let values = onnx::floats(&real)?;
+    let channels = real.dims.first().map_or(0, |d| *d as usize);
+    if channels == 0 || values.is_empty() || !values.iter().all(|w| w.is_finite()) {
+        return Err(bad(format!("weights {name:?} are empty or not finite")));
+    }
+    let mut scales = Vec::with_capacity(channels);
+    let mut codes = Vec::with_capacity(values.len());
+    for channel in values.chunks(values.len() / channels) {
+        let scale = weight_scale(channel);
+        codes.extend(channel.iter().map(|w| (w / scale).round_ties_even().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8));
+        scales.push(scale);
+    }
+    let [q, s, z] = ["codes", "scale", "zero"].map(|part| format!("{name}.{part}"));
+    made.push(write::int8_tensor(&q, &real.dims, &codes));
+    made.push(onnx::float_tensor(&s, &[channels as i64], &scales));
+    made.push(write::int8_tensor(&z, &[channels as i64], &vec![0; channels]));
+    nodes.push(write::node("DequantizeLinear", &[&q, &s, &z], name, &[("axis", 0)]));
+    let (Some(from), Some(bias)) = (from, node.input.get(2).and_then(|name| stored.get(name))) else { return Ok(()) };
+    let bias_name = bias.name.clone();
+    let bias = onnx::floats(bias)?;
+    if bias.len() != channels || !bias.iter().all(|b| b.is_finite()) {
+        return Err(bad(format!("{} biases for {channels} channels, or some are not finite", bias.len())));
+    }
+    let units: Vec<f32> = scales.iter().map(|s| s * from.scale).collect();
+    let codes: Vec<u8> = bias
+        .iter()
+        .zip(&units)
+        .flat_map(|(b, unit)| ((f64::from(*b) / f64::from(*unit)).round_ties_even() as i32).to_le_bytes())
+        .collect();
+    stored.remove(&bias_name);
+    let [q, s, z] = ["codes", "scale", "zero"].map(|part| format!("{bias_name}.{part}"));
+    made.push(tensor(&q, &[channels as i64], DataType::Int32, codes));
+    made.push(onnx::float_tensor(&s, &[channels as i64], &units));
+    made.push(tensor(&z, &[channels as i64], DataType::Int32, vec![0; channels * 4]));
+    nodes.push(write::node("DequantizeLinear", &[&q, &s, &z], &bias_name, &[("axis", 0)]));
+    Ok(())
+}
+
+/// The scale of one channel's weights with the smallest square error.
+fn weight_scale(channel: &[f32]) -> f32 {
+    let peak = channel.iter().fold(0f32, |m, w| m.max(w.abs()));
+    // A channel of zeros, or of numbers too small for a scale: any scale will do.
+    if peak < f32::MIN_POSITIVE * 1e6 {
+        return 1.0;
+    }
+    let error = |scale: f32| -> f32 {
+        channel.iter().map(|w| (w - (w / scale).round_ties_even().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).powi(2)).sum()
+    };
+    let scales = (16..=24).map(|i| peak / WEIGHT_MAX * i as f32 / 24.0);
+    scales.map(|s| (error(s), s)).min_by(|a, b| a.0.total_cmp(&b.0)).map_or(peak / WEIGHT_MAX, |(_, s)| s)
+}
