@@ -614,7 +614,7 @@ export class Widget {
   #showAttribution(manifest) {
     if (!manifest?.attribution) return;
     this.#ui.attribution.hidden = false;
-    this.#ui.attribution.replaceChildren(h('strong', {}, `${this.#host.labels.attribution}: `), manifest.attribution);
+    this.#ui.attribution.replaceChildren(h('strong', {}, `${this.#host.labels.attribution}: `), ...withLinks(manifest.attribution));
   }
 
   /** @param {Product} product @returns {string|null} */
@@ -733,6 +733,18 @@ export class Widget {
   #emit(name, detail, cancelable) {
     return this.#host.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable }));
   }
+}
+
+/**
+ * Text in which `[words](https://address)` is a link, as licences are usually given.
+ * @param {string} text
+ * @returns {(string|HTMLElement)[]}
+ */
+function withLinks(text) {
+  return text.split(/(\[[^\]]+\]\(https?:[^)\s]+\))/).map((piece) => {
+    const link = /^\[([^\]]+)\]\((https?:[^)\s]+)\)$/.exec(piece);
+    return link ? h('a', { href: link[2], rel: 'license noopener' }, link[1]) : piece;
+  });
 }
 
 /**

@@ -56,7 +56,8 @@ export function problemsOf(page) {
   const problems = [];
   page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));
   page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text());
+    // Browsers ask for a favicon by themselves.
+    if (message.type() === 'error' && !message.location().url.endsWith('/favicon.ico')) problems.push(message.text());
   });
   return problems;
 }
