@@ -24,7 +24,7 @@ pub enum Where {
 pub fn bench(paths: &Paths, only: Option<Where>, json: Option<&Path>) -> Result<()> {
     let mut figures = Vec::new();
     // What is measured is what is shipped: with wasm-opt.
-    demo::prepare(paths, None, true)?;
+    demo::prepare(paths, None, demo::Model::InceptionV3, true)?;
     let mut passed = true;
     if only != Some(Where::Native) {
         passed &= web(paths, &mut figures)?;

@@ -75,7 +75,7 @@ pub fn test(paths: &Paths) -> Result<()> {
     report.step("types of the page", || npm_run(paths, "check"));
     report.step("cargo test, xtask", || cargo(&["test", "--profile", "xtask", "-p", "xtask"]));
     // The tests read the sample weights and catalogue; the browser loads what the demo serves.
-    report.step("demo", || demo::prepare(paths, None, false));
+    report.step("demo", || demo::prepare(paths, None, demo::Model::InceptionV3, false));
     report.step("cargo test", || cargo(&["test", "--release", "-p", "lookalike"]));
     report.step("node --test", || {
         let mut node = sh::command("node");

@@ -1,31 +1,53 @@
 //! The whole chain from nothing to a page that searches.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 
 use crate::builds;
 use crate::cache::Step;
 use crate::paths::Paths;
 use crate::{catalog, setup, sh, weights};
 
-/// What the sample model is made with; see `lookalike model prepare --help`.
-const PREPARE: [&str; 10] = [
-    "--layer",
-    "mixed8",
-    "--input-size",
-    "299",
-    "--mean",
-    "0,0,0",
-    "--std",
-    "1,1,1",
-    "--name",
-    "inception_v3",
-];
+/// The sample catalogue's columns that its index learns from.
+const LEARN_FROM: &str = "title,category";
+
+/// A network that the page can run.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum Model {
+    /// Larger and slower; the sample index learns from the other one.
+    InceptionV3,
+    /// Small and fast.
+    EfficientnetLite0,
+}
+
+impl Model {
+    fn weights(self, paths: &Paths) -> PathBuf {
+        match self {
+            Self::InceptionV3 => paths.weights(),
+            Self::EfficientnetLite0 => paths.teacher_weights(),
+        }
+    }
+
+    /// What it is prepared with; see `lookalike model prepare --help`.
+    fn flags(self) -> [&'static str; 10] {
+        let [layers, size, mean, std, name] = match self {
+            Self::InceptionV3 => {
+                ["mixed2,mixed5,mixed6,mixed7,mixed8", "299", "0", "1", "inception_v3"]
+            }
+            // (RGB - 127) / 128
+            Self::EfficientnetLite0 => {
+                ["head", "224", "0.49803922", "0.5019608", "efficientnet_lite0"]
+            }
+        };
+        ["--layer", layers, "--input-size", size, "--mean", mean, "--std", std, "--name", name]
+    }
+}
 
 /// Builds everything, and indexes `own` catalogue or else the sample one.
-pub fn prepare(paths: &Paths, own: Option<&Path>, optimise: bool) -> Result<()> {
+pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, optimise: bool) -> Result<()> {
     // Before the long work, so that a typing error shows at once.
     if let Some(own) = own {
         ensure!(
@@ -36,32 +58,42 @@ pub fn prepare(paths: &Paths, own: Option<&Path>, optimise: bool) -> Result<()> 
     }
     let toolchain = setup::setup(paths)?;
     weights::weights(paths)?;
+    weights::teacher(paths)?;
     if own.is_none() {
         catalog::catalog(paths)?;
     }
     let lookalike = builds::native(paths)?;
-    model(paths, &lookalike)?;
-    index(paths, &lookalike, own)?;
+    model(paths, &lookalike, "model", shown, &paths.model())?;
+    let teacher = paths.teacher();
+    model(paths, &lookalike, "teacher", Model::EfficientnetLite0, &teacher)?;
+    // A network has nothing to learn from itself.
+    let teacher = (shown != Model::EfficientnetLite0).then_some(teacher.as_path());
+    index(paths, &lookalike, own, teacher)?;
     builds::wasm(paths, &toolchain, optimise)
 }
 
-fn model(paths: &Paths, lookalike: &Path) -> Result<()> {
-    let (input, output) = (paths.weights(), paths.model());
-    Step::new(&paths.stamps(), "model")
-        .value("flags", PREPARE.join(" "))
+fn model(paths: &Paths, lookalike: &Path, step: &str, model: Model, output: &Path) -> Result<()> {
+    let (input, flags) = (model.weights(paths), model.flags());
+    Step::new(&paths.stamps(), step)
+        .value("flags", flags.join(" "))
         .input(&input)?
         .input(lookalike)?
-        .output(&output)
+        .output(output)
         .run(|| {
             fs::create_dir_all(output.parent().context("a file has a folder")?)?;
             let mut prepare = sh::command(lookalike);
-            prepare.args(["model", "prepare"]).arg(&input).arg("-o").arg(&output).args(PREPARE);
+            prepare.args(["model", "prepare"]).arg(&input).arg("-o").arg(output).args(flags);
             sh::run(&mut prepare)
         })?;
     Ok(())
 }
 
-fn index(paths: &Paths, lookalike: &Path, own: Option<&Path>) -> Result<()> {
+fn index(
+    paths: &Paths,
+    lookalike: &Path,
+    own: Option<&Path>,
+    teacher: Option<&Path>,
+) -> Result<()> {
     let folder = paths.catalog_source();
     let table = folder.join("catalog.csv");
     let output = paths.catalog();
@@ -73,10 +105,20 @@ fn index(paths: &Paths, lookalike: &Path, own: Option<&Path>) -> Result<()> {
         Some(own) => step.input(own)?,
         None => step.input(&folder)?,
     };
+    if let Some(teacher) = teacher {
+        step = step.input(teacher)?;
+    }
+    // An own catalogue need not have such columns.
+    let columns: &[&str] = if own.is_none() { &["--learn-from", LEARN_FROM] } else { &[] };
     let catalog = own.unwrap_or(&table);
+    step = step.value("columns", columns.join(" "));
     step.value("catalog", catalog.to_string_lossy().as_bytes()).output(&output).run(|| {
         let mut index = sh::command(lookalike);
         index.arg("index").arg(catalog).arg("--model").arg(paths.model()).arg("-o").arg(&output);
+        index.args(columns);
+        if let Some(teacher) = teacher {
+            index.arg("--teacher").arg(teacher);
+        }
         sh::run(&mut index)
     })?;
     Ok(())

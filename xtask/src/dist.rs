@@ -18,7 +18,7 @@ const NAME: &str = "lookalike";
 
 /// Makes `target/lookalike/dist/site/` and `target/lookalike/dist/lookalike-VERSION.tgz`.
 pub fn dist(paths: &Paths, own: Option<&Path>) -> Result<()> {
-    demo::prepare(paths, own, true)?;
+    demo::prepare(paths, own, demo::Model::InceptionV3, true)?;
     let dist = paths.work().join("dist");
     eprintln!("==> dist");
 

@@ -37,6 +37,9 @@ enum Chore {
         /// A folder of pictures or a CSV file instead of the sample catalogue
         #[arg(long, value_name = "PATH")]
         catalog: Option<PathBuf>,
+        /// The network that the page runs
+        #[arg(long, value_enum, default_value = "inception-v3")]
+        model: demo::Model,
         /// Stop before serving
         #[arg(long)]
         no_serve: bool,
@@ -67,7 +70,7 @@ enum Chore {
     },
     /// Install what building and serving needs
     Setup,
-    /// Fetch the sample network's weights and convert them to ONNX
+    /// Fetch the sample networks' weights and convert them to ONNX
     Weights,
     /// Fetch the sample catalogue
     Catalog,
@@ -126,19 +129,22 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> Result<()> {
     let paths = Paths::new();
     match chore {
-        Chore::Demo { catalog, no_serve, serve } => {
-            demo::prepare(&paths, catalog.as_deref(), false)?;
+        Chore::Demo { catalog, model, no_serve, serve } => {
+            demo::prepare(&paths, catalog.as_deref(), model, false)?;
             if no_serve { Ok(()) } else { serve.run(&paths.root) }
         }
         Chore::Test => check::test(&paths),
         Chore::Bench { only, json } => bench::bench(&paths, only, json.as_deref()),
         Chore::Size { json } => {
-            demo::prepare(&paths, None, true)?;
+            demo::prepare(&paths, None, demo::Model::InceptionV3, true)?;
             size::size(&paths, json.as_deref())
         }
         Chore::Dist { catalog } => dist::dist(&paths, catalog.as_deref()),
         Chore::Setup => setup::setup(&paths).map(drop),
-        Chore::Weights => weights::weights(&paths),
+        Chore::Weights => {
+            weights::weights(&paths)?;
+            weights::teacher(&paths)
+        }
         Chore::Catalog => catalog::catalog(&paths),
         Chore::Build { release } => {
             let toolchain = setup::setup(&paths)?;

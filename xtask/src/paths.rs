@@ -39,6 +39,11 @@ impl Paths {
         self.work().join("weights/inception_v3.onnx")
     }
 
+    /// EfficientNet-Lite0, f32, whose neighbours the sample index learns.
+    pub fn teacher_weights(&self) -> PathBuf {
+        self.work().join("weights/efficientnet_lite0.onnx")
+    }
+
     /// The sample shop's catalogue: `catalog.csv`, `pictures/`, `ATTRIBUTION.md`.
     pub fn catalog_source(&self) -> PathBuf {
         self.work().join("catalog-src")
@@ -47,6 +52,11 @@ impl Paths {
     /// What `lookalike model prepare` makes of the weights.
     pub fn model(&self) -> PathBuf {
         self.work().join("model/model.onnx")
+    }
+
+    /// The same of the teacher's weights.
+    pub fn teacher(&self) -> PathBuf {
+        self.work().join("model/teacher.onnx")
     }
 
     /// What `lookalike index` writes and the page loads.

@@ -1,8 +1,10 @@
-//! InceptionV3 from the npm package `nsfwjs`, as one ONNX file.
+//! InceptionV3 from the npm package `nsfwjs`, as one ONNX file; [`teacher`] is the other network.
 
 mod convert;
+mod efficientnet_lite0;
 mod keras;
 mod onnx;
+mod torch;
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -46,6 +48,8 @@ const SOURCE: [&str; 4] = [
     include_str!("convert.rs"),
     include_str!("onnx.rs"),
 ];
+
+pub use efficientnet_lite0::weights as teacher;
 
 /// Makes `target/lookalike/weights/inception_v3.onnx`.
 pub fn weights(paths: &Paths) -> Result<()> {
