@@ -26,8 +26,10 @@ pub mod catalog;
 pub mod embedding;
 pub mod engine;
 mod error;
+pub mod explain;
 pub mod image;
 pub mod index;
+pub mod kernels;
 #[cfg(feature = "cli")]
 pub mod learn;
 pub mod manifest;

@@ -1,10 +1,11 @@
 //! `lookalike model prepare`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::files;
-use crate::error::Result;
-use crate::model::{PrepareOptions, parse_triple, prepare};
+use super::{catalogue, files};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{Limits, Picture, decode};
+use crate::model::{Calibration, PrepareOptions, parse_triple, prepare};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -25,6 +26,10 @@ pub(super) struct Args {
     /// Divided by after that.
     #[arg(long, default_value = "1", value_parser = triple)]
     std: Triple,
+    /// Pictures (a folder, or a catalogue) to quantise the whole network with, so that it runs in
+    /// integers; up to 64 of them are looked at. Without, only its weights are quantised.
+    #[arg(long, value_name = "DIR")]
+    calibrate: Option<PathBuf>,
     /// A name for people; the file's name if absent.
     #[arg(long)]
     name: Option<String>,
@@ -47,7 +52,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
         mean: args.mean.0,
         std: args.std.0,
     };
-    let (prepared, spec) = prepare(&bytes, &options).map_err(|e| e.at(args.input.display()))?;
+    let pictures = match &args.calibrate {
+        Some(path) => pictures(path)?,
+        None => Vec::new(),
+    };
+    let bar = files::progress(pictures.len(), "calibrating");
+    let calibration = Calibration { pictures: &pictures, seen: &|| bar.inc(1) };
+    let calibration = args.calibrate.is_some().then_some(&calibration);
+    let (prepared, spec) =
+        prepare(&bytes, &options, calibration).map_err(|e| e.at(args.input.display()))?;
+    bar.finish_and_clear();
     files::write(&args.output, &prepared)?;
     println!(
         "{}: {} -> {} bytes, input {}x{}, {} features from {}",
@@ -60,4 +74,22 @@ pub(super) fn run(args: &Args) -> Result<()> {
         spec.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" + "),
     );
     Ok(())
+}
+
+/// Pictures to calibrate with, evenly from the whole folder. Those that cannot be read are left out: the catalogue's own
+/// command names them.
+fn pictures(path: &Path) -> Result<Vec<Picture>> {
+    const MOST: usize = 64;
+    let items = catalogue::read(path)?.items;
+    let step = items.len().div_ceil(MOST).max(1);
+    let pictures: Vec<Picture> = items
+        .iter()
+        .step_by(step)
+        .filter_map(|item| decode(&files::read(&item.picture).ok()?, &Limits::default()).ok())
+        .collect();
+    if pictures.is_empty() {
+        let context = format!("{} holds no picture that can be read", path.display());
+        return Err(Error::new(ErrorKind::BadCatalog, context));
+    }
+    Ok(pictures)
 }

@@ -108,8 +108,12 @@ impl Simd for V {
         // SAFETY: AVX2 and 16 bytes, by contract.
         unsafe {
             // Lanes of 128 bits: f0 s0 | f1 s1, put in order as f0 f1 | s0 s1.
-            let halves = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(first.0, second.0));
-            let bytes = _mm_packus_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
+            let halves =
+                _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(first.0, second.0));
+            let bytes = _mm_packus_epi16(
+                _mm256_castsi256_si128(halves),
+                _mm256_extracti128_si256::<1>(halves),
+            );
             _mm_storeu_si128(p.cast(), bytes);
         }
     }

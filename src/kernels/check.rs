@@ -2,7 +2,8 @@
 //! wasm builds can run it too (feature `check`): natively `cargo test`, in a browser through [`all`].
 
 use super::{
-    AddParams, Clamp, Conv, ConvParams, Depthwise, Isa, Rows, Scratch, Shape, Window, add, average_pool, generic, max_pool, requantise,
+    AddParams, Clamp, Conv, ConvParams, Depthwise, Isa, Rows, Scratch, Shape, Window, add,
+    average_pool, generic, max_pool, requantise,
 };
 
 /// A small generator of reproducible numbers (xorshift).
@@ -26,7 +27,9 @@ impl Random {
     /// Random codes; every fourth call gives extremes only.
     pub fn codes(&mut self, n: usize) -> Vec<u8> {
         let extreme = self.below(4) == 0;
-        (0..n).map(|_| if extreme { [0, 255][self.below(2)] } else { self.below(256) as u8 }).collect()
+        (0..n)
+            .map(|_| if extreme { [0, 255][self.below(2)] } else { self.below(256) as u8 })
+            .collect()
     }
 
     /// Random weights within ±`max`; every fourth call gives extremes only.
@@ -34,7 +37,11 @@ impl Random {
         let extreme = self.below(4) == 0;
         (0..n)
             .map(|_| {
-                let w = if extreme { [0, max, 2 * max][self.below(3)] } else { self.below(2 * max + 1) };
+                let w = if extreme {
+                    [0, max, 2 * max][self.below(3)]
+                } else {
+                    self.below(2 * max + 1)
+                };
                 (w as isize - max as isize) as i8
             })
             .collect()
@@ -42,7 +49,8 @@ impl Random {
 }
 
 /// Input height, width, channels; output channels; kernel; stride; padding before (rows, columns) and after.
-pub type Layer = (usize, usize, usize, usize, (usize, usize), usize, (usize, usize), (usize, usize));
+pub type Layer =
+    (usize, usize, usize, usize, (usize, usize), usize, (usize, usize), (usize, usize));
 
 /// Every kind of convolution in InceptionV3 (299x299) and the dense ones of EfficientNet-Lite0 (224x224).
 pub const LAYERS: &[Layer] = &[
@@ -115,7 +123,14 @@ fn params(rng: &mut Random, layer: &Layer, weights: &[i8], out_c: usize) -> Conv
     let typical = 1.0 / (70.0 * (per_channel as f32).sqrt());
     let scale = (0..out_c).map(|_| typical * [0.5, 1.0, 1.7, 30.0][rng.below(4)]).collect();
     let window = Window { kernel, stride: (stride, stride), pad_before: before, pad_after: after };
-    ConvParams { input: Shape { h, w, c }, out_c, window, input_zero_point: zero_point, scale, clamp }
+    ConvParams {
+        input: Shape { h, w, c },
+        out_c,
+        window,
+        input_zero_point: zero_point,
+        scale,
+        clamp,
+    }
 }
 
 /// One convolution on every variant, whole and in parts, into a slice of a wider tensor. Counts the comparisons.
@@ -145,7 +160,12 @@ fn conv(rng: &mut Random, layer: &Layer, isas: &[Isa]) -> Result<usize, String> 
                 let steps = if compared % 2 == 0 { shape.h } else { 1 + rng.below(shape.h) };
                 let end = (start + steps * step).min(shape.h);
                 let data = &mut got[start * shape.w * stride..end * shape.w * stride];
-                layer_conv.run(&input, start..end, &mut Rows { data, stride, offset }, &mut scratch);
+                layer_conv.run(
+                    &input,
+                    start..end,
+                    &mut Rows { data, stride, offset },
+                    &mut scratch,
+                );
                 start = end;
             }
             if let Some(at) = (0..got.len()).find(|i| got[*i] != expected[*i]) {
@@ -160,7 +180,11 @@ fn conv(rng: &mut Random, layer: &Layer, isas: &[Isa]) -> Result<usize, String> 
                 ));
             }
             if scratch.bytes() > layer_conv.scratch_bytes() + 1024 {
-                return Err(format!("{layer:?} {isa:?}: scratch of {} bytes, {} announced", scratch.bytes(), layer_conv.scratch_bytes()));
+                return Err(format!(
+                    "{layer:?} {isa:?}: scratch of {} bytes, {} announced",
+                    scratch.bytes(),
+                    layer_conv.scratch_bytes()
+                ));
             }
             compared += 1;
         }
@@ -176,9 +200,17 @@ fn depthwise(rng: &mut Random, layer: &Layer, isas: &[Isa]) -> Result<usize, Str
     let input = rng.codes(h * w * c);
     let shape = p.output().map_err(|e| e.to_string())?;
     let mut expected = vec![0u8; shape.len()];
-    generic::depthwise(&p, &weights, &bias, &input, 0..shape.h, &mut Rows { data: &mut expected, stride: c, offset: 0 });
+    generic::depthwise(
+        &p,
+        &weights,
+        &bias,
+        &input,
+        0..shape.h,
+        &mut Rows { data: &mut expected, stride: c, offset: 0 },
+    );
     for isa in isas {
-        let layer_conv = Depthwise::new(p.clone(), &weights, &bias, *isa).map_err(|e| e.to_string())?;
+        let layer_conv =
+            Depthwise::new(p.clone(), &weights, &bias, *isa).map_err(|e| e.to_string())?;
         let mut got = vec![0u8; shape.len()];
         let cut = rng.below(shape.h + 1);
         let (first, second) = got.split_at_mut(cut * shape.w * c);
@@ -195,7 +227,12 @@ fn pools(rng: &mut Random) -> Result<usize, String> {
     let input = Shape { h: 1 + rng.below(12), w: 1 + rng.below(12), c: 1 + rng.below(40) };
     let k = 1 + rng.below(3);
     let pad = rng.below(k);
-    let window = Window { kernel: (k, k), stride: (1 + rng.below(2), 1), pad_before: (pad, pad), pad_after: (pad, 0) };
+    let window = Window {
+        kernel: (k, k),
+        stride: (1 + rng.below(2), 1),
+        pad_before: (pad, pad),
+        pad_after: (pad, 0),
+    };
     let Ok((oh, ow)) = window.output(input.h, input.w) else { return Ok(0) };
     let data = rng.codes(input.len());
     let (stride, offset) = (input.c + 3, 2);
@@ -211,9 +248,20 @@ fn pools(rng: &mut Random) -> Result<usize, String> {
     if got != expected {
         return Err(format!("max pool {input:?} {window:?}"));
     }
-    let (include, zero, scale) = (rng.below(2) == 0, rng.below(256) as u8, 0.5 + rng.below(100) as f32 / 70.0);
+    let (include, zero, scale) =
+        (rng.below(2) == 0, rng.below(256) as u8, 0.5 + rng.below(100) as f32 / 70.0);
     let clamp = Clamp { zero_point: rng.below(256) as u8, lo: 0, hi: 255 };
-    generic::average_pool(input, &window, include, zero, scale, clamp, &data, 0..oh, rows!(expected));
+    generic::average_pool(
+        input,
+        &window,
+        include,
+        zero,
+        scale,
+        clamp,
+        &data,
+        0..oh,
+        rows!(expected),
+    );
     average_pool(input, &window, include, zero, scale, clamp, &data, 0..oh, rows!(got));
     if got != expected {
         return Err(format!("average pool {input:?} {window:?}"));
@@ -223,7 +271,9 @@ fn pools(rng: &mut Random) -> Result<usize, String> {
     let mut sum = vec![0; data.len()];
     add(&p, &data, &other, &mut sum);
     for ((s, a), b) in sum.iter().zip(&data).zip(&other) {
-        let real = (f32::from(*a) - f32::from(zero)) * scale + (f32::from(*b) - 7.0) * 0.9 + f32::from(clamp.zero_point);
+        let real = (f32::from(*a) - f32::from(zero)) * scale
+            + (f32::from(*b) - 7.0) * 0.9
+            + f32::from(clamp.zero_point);
         if (real.clamp(0.0, 255.0) - f32::from(*s)).abs() > 0.501 {
             return Err(format!("{a} + {b} = {s}, not {real}"));
         }
@@ -240,7 +290,15 @@ pub fn all(seed: u64, random: usize, large: bool) -> Result<usize, String> {
     for layer in ODD.iter().chain(if large { LAYERS } else { &[] }) {
         compared += conv(&mut rng, layer, &isas)?;
     }
-    for &(n, c, k, stride) in &[(112, 32, 3, 1), (112, 96, 3, 2), (56, 144, 5, 2), (28, 240, 5, 1), (14, 672, 5, 1), (7, 1152, 3, 1), (5, 21, 3, 1)] {
+    for &(n, c, k, stride) in &[
+        (112, 32, 3, 1),
+        (112, 96, 3, 2),
+        (56, 144, 5, 2),
+        (28, 240, 5, 1),
+        (14, 672, 5, 1),
+        (7, 1152, 3, 1),
+        (5, 21, 3, 1),
+    ] {
         let layer = (n, n, c, c, (k, k), stride, (k / 2, k / 2), (k / 2, k / 2));
         compared += depthwise(&mut rng, &layer, &isas)?;
     }
@@ -249,8 +307,18 @@ pub fn all(seed: u64, random: usize, large: bool) -> Result<usize, String> {
         let kernel = [(1, 1), (3, 3), (3, 3), (1, 7), (7, 1), (5, 5), (2, 3), (1, 3)][rng.below(8)];
         let pad = |rng: &mut Random| (rng.below(kernel.0), rng.below(kernel.1));
         let c = if rng.below(2) == 0 { 16 * (1 + rng.below(4)) } else { 1 + rng.below(70) };
-        let layer = (side(&mut rng), side(&mut rng), c, 1 + rng.below(70), kernel, 1 + rng.below(5) / 4, pad(&mut rng), pad(&mut rng));
-        let window = Window { kernel, stride: (layer.5, layer.5), pad_before: layer.6, pad_after: layer.7 };
+        let layer = (
+            side(&mut rng),
+            side(&mut rng),
+            c,
+            1 + rng.below(70),
+            kernel,
+            1 + rng.below(5) / 4,
+            pad(&mut rng),
+            pad(&mut rng),
+        );
+        let window =
+            Window { kernel, stride: (layer.5, layer.5), pad_before: layer.6, pad_after: layer.7 };
         if window.output(layer.0, layer.1).is_ok() {
             compared += conv(&mut rng, &layer, &isas)?;
         }
@@ -280,8 +348,18 @@ mod tests {
 
     #[test]
     fn winograd_is_used_where_it_pays() {
-        let Some(isa) = Isa::available().into_iter().find(|i| matches!(i, Isa::Avx2 | Isa::Simd128)) else { return };
-        for (layer, expected) in [(LAYERS[2], true), (LAYERS[7], true), (LAYERS[14], true), (LAYERS[10], false), (LAYERS[0], false)] {
+        let Some(isa) =
+            Isa::available().into_iter().find(|i| matches!(i, Isa::Avx2 | Isa::Simd128))
+        else {
+            return;
+        };
+        for (layer, expected) in [
+            (LAYERS[2], true),
+            (LAYERS[7], true),
+            (LAYERS[14], true),
+            (LAYERS[10], false),
+            (LAYERS[0], false),
+        ] {
             let mut rng = Random::new(3);
             let weights = rng.weights(layer.3 * layer.4.0 * layer.4.1 * layer.2, 63);
             let p = params(&mut rng, &layer, &weights, layer.3);
@@ -292,7 +370,11 @@ mod tests {
 
     #[test]
     fn sums_too_large_for_winograd_go_direct() {
-        let Some(isa) = Isa::available().into_iter().find(|i| matches!(i, Isa::Avx2 | Isa::Simd128)) else { return };
+        let Some(isa) =
+            Isa::available().into_iter().find(|i| matches!(i, Isa::Avx2 | Isa::Simd128))
+        else {
+            return;
+        };
         let layer = (6, 6, 448, 8, (3, 3), 1, (1, 1), (1, 1));
         let weights = vec![127i8; 8 * 9 * 448];
         let p = params(&mut Random::new(1), &layer, &weights, 8);
@@ -301,8 +383,11 @@ mod tests {
 
     #[test]
     fn bad_layers_are_errors() {
-        let good = || params(&mut Random::new(1), &(5, 5, 4, 2, (3, 3), 1, (1, 1), (1, 1)), &[0; 72], 2);
-        let make = |p: ConvParams, w: usize, b: usize| Conv::new(p, &vec![0; w], &vec![0; b], Isa::Generic).map(|_| ());
+        let good =
+            || params(&mut Random::new(1), &(5, 5, 4, 2, (3, 3), 1, (1, 1), (1, 1)), &[0; 72], 2);
+        let make = |p: ConvParams, w: usize, b: usize| {
+            Conv::new(p, &vec![0; w], &vec![0; b], Isa::Generic).map(|_| ())
+        };
         assert_eq!(make(good(), 72, 2), Ok(()));
         assert!(make(good(), 71, 2).is_err());
         assert!(make(good(), 72, 3).is_err());
@@ -317,7 +402,10 @@ mod tests {
             Window { pad_before: (3, 1), ..window },
             Window { kernel: (usize::MAX, 3), ..window },
         ] {
-            assert!(make(ConvParams { window: bad_window, ..good() }, 72, 2).is_err(), "{bad_window:?}");
+            assert!(
+                make(ConvParams { window: bad_window, ..good() }, 72, 2).is_err(),
+                "{bad_window:?}"
+            );
         }
         assert!(make(ConvParams { input: Shape { h: 5, w: 5, c: 0 }, ..good() }, 0, 2).is_err());
         assert_eq!(bad::<()>("x"), Err(BadLayer("x".into())));
@@ -326,7 +414,8 @@ mod tests {
     #[test]
     fn requantise_rounds_half_to_even_and_clamps() {
         let clamp = Clamp { zero_point: 10, lo: 5, hi: 250 };
-        let cases = [(1, 10), (3, 12), (5, 12), (-3, 8), (-1000, 5), (i32::MIN, 5), (i32::MAX, 250)];
+        let cases =
+            [(1, 10), (3, 12), (5, 12), (-3, 8), (-1000, 5), (i32::MIN, 5), (i32::MAX, 250)];
         for (acc, code) in cases {
             assert_eq!(requantise(acc, 0.5, clamp), code, "{acc}");
         }

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use super::winograd::Winograd;
-use super::{BadLayer, ConvParams, Family, Isa, Ops, Rows, Scratch, Shape, Tile, bad, bytes_mut, generic, halves_mut};
+use super::{
+    BadLayer, ConvParams, Family, Isa, Ops, Rows, Scratch, Shape, Tile, bad, bytes_mut, generic,
+    halves_mut,
+};
 
 /// Bytes of gathered inputs that one pass over the weights works on.
 const BLOCK_BYTES: usize = 96 * 1024;
@@ -31,16 +34,32 @@ enum Weights {
 
 impl Conv {
     /// Checks and packs. `weights` is OHWI, `bias` in units of input scale times weight scale.
-    pub fn new(params: ConvParams, weights: &[i8], bias: &[i32], isa: Isa) -> Result<Conv, BadLayer> {
+    pub fn new(
+        params: ConvParams,
+        weights: &[i8],
+        bias: &[i32],
+        isa: Isa,
+    ) -> Result<Conv, BadLayer> {
         Conv::with(params, weights, bias, isa, true)
     }
 
     /// As [`Conv::new`], without Winograd: for measurements and tests.
-    pub fn direct(params: ConvParams, weights: &[i8], bias: &[i32], isa: Isa) -> Result<Conv, BadLayer> {
+    pub fn direct(
+        params: ConvParams,
+        weights: &[i8],
+        bias: &[i32],
+        isa: Isa,
+    ) -> Result<Conv, BadLayer> {
         Conv::with(params, weights, bias, isa, false)
     }
 
-    fn with(params: ConvParams, weights: &[i8], bias: &[i32], isa: Isa, fast: bool) -> Result<Conv, BadLayer> {
+    fn with(
+        params: ConvParams,
+        weights: &[i8],
+        bias: &[i32],
+        isa: Isa,
+        fast: bool,
+    ) -> Result<Conv, BadLayer> {
         params.output()?;
         let (kh, kw) = params.window.kernel;
         let per_channel = kh * kw * params.input.c;
@@ -50,7 +69,14 @@ impl Conv {
         let output = params.check(weights.len(), bias.len(), per_channel)?;
         let Some(mut ops) = isa.ops() else {
             let (bias, scale) = (bias.to_vec(), params.scale.clone());
-            return Ok(Conv { params, output, isa: Isa::Generic, bias, scale, weights: Weights::Plain(weights.to_vec()) });
+            return Ok(Conv {
+                params,
+                output,
+                isa: Isa::Generic,
+                bias,
+                scale,
+                weights: Weights::Plain(weights.to_vec()),
+            });
         };
         if let Some(fallback) = ops.fallback
             && weights.iter().any(|w| !(-63..=63).contains(w))
@@ -84,7 +110,10 @@ impl Conv {
             None => Weights::Direct(pack(weights, params.out_c, per_channel, ops)),
         };
         // The fallback of an instruction set is one of its own: `isa` need not remember it, `loops` finds it again.
-        let isa = Isa::available().into_iter().find(|i| i.ops().is_some_and(|o| std::ptr::eq(o, ops))).unwrap_or(isa);
+        let isa = Isa::available()
+            .into_iter()
+            .find(|i| i.ops().is_some_and(|o| std::ptr::eq(o, ops)))
+            .unwrap_or(isa);
         Ok(Conv { params, output, isa, bias: folded, scale, weights })
     }
 
@@ -156,22 +185,51 @@ impl Conv {
     ///
     /// When lengths do not agree with the parameters, or `rows` does not start on a [`Conv::row_step`].
     pub fn run(&self, input: &[u8], rows: Range<usize>, out: &mut Rows<'_>, scratch: &mut Scratch) {
-        assert!(rows.start <= rows.end && rows.end <= self.output.h, "rows {rows:?} of {}", self.output.h);
+        assert!(
+            rows.start <= rows.end && rows.end <= self.output.h,
+            "rows {rows:?} of {}",
+            self.output.h
+        );
         let step = self.row_step();
-        assert!(rows.start.is_multiple_of(step) && (rows.end.is_multiple_of(step) || rows.end == self.output.h));
+        assert!(
+            rows.start.is_multiple_of(step)
+                && (rows.end.is_multiple_of(step) || rows.end == self.output.h)
+        );
         assert!(input.len() == self.params.input.len(), "input of {} bytes", input.len());
         out.check(rows.len() * self.output.w, self.output.c);
         match (&self.weights, self.isa.ops()) {
-            (Weights::Plain(weights), _) => generic::conv(&self.params, weights, &self.bias, input, rows, out),
-            (Weights::Direct(weights), Some(ops)) => self.run_direct(ops, weights, input, rows, out, scratch),
+            (Weights::Plain(weights), _) => {
+                generic::conv(&self.params, weights, &self.bias, input, rows, out)
+            }
+            (Weights::Direct(weights), Some(ops)) => {
+                self.run_direct(ops, weights, input, rows, out, scratch)
+            }
             (Weights::Winograd(winograd), Some(Ops { winograd: Some(ops), .. })) => {
-                winograd.run(ops, &self.params, self.output, &self.bias, &self.scale, input, rows, out, scratch);
+                winograd.run(
+                    ops,
+                    &self.params,
+                    self.output,
+                    &self.bias,
+                    &self.scale,
+                    input,
+                    rows,
+                    out,
+                    scratch,
+                );
             }
             _ => unreachable!("packed for an instruction set that is available"),
         }
     }
 
-    fn run_direct(&self, ops: &Ops, weights: &[u32], input: &[u8], rows: Range<usize>, out: &mut Rows<'_>, s: &mut Scratch) {
+    fn run_direct(
+        &self,
+        ops: &Ops,
+        weights: &[u32],
+        input: &[u8],
+        rows: Range<usize>,
+        out: &mut Rows<'_>,
+        s: &mut Scratch,
+    ) {
         let groups = self.groups();
         let (mr, nr) = (ops.mr, ops.nr);
         let w = self.output.w;
@@ -221,7 +279,9 @@ fn pack(weights: &[i8], out_c: usize, per_channel: usize, ops: &Ops) -> Vec<u32>
         let base = o / nr * groups * nr + o % nr;
         for (group, taps) in row.chunks(size).enumerate() {
             packed[base + group * nr] = match *taps {
-                [a, b] if size == 2 => u32::from(i16::from(a) as u16) | u32::from(i16::from(b) as u16) << 16,
+                [a, b] if size == 2 => {
+                    u32::from(i16::from(a) as u16) | u32::from(i16::from(b) as u16) << 16
+                }
                 [a] if size == 2 => u32::from(i16::from(a) as u16),
                 _ => {
                     let mut bytes = [0u8; 4];
@@ -238,15 +298,28 @@ fn pack(weights: &[i8], out_c: usize, per_channel: usize, ops: &Ops) -> Vec<u32>
 
 /// Lays the windows of `count` pixels from `start` on side by side, one row of `groups` words each.
 #[allow(clippy::too_many_arguments, reason = "plain data")]
-fn gather(p: &ConvParams, ops: &Ops, out_w: usize, input: &[u8], start: usize, count: usize, groups: usize, a: &mut [u32]) {
+fn gather(
+    p: &ConvParams,
+    ops: &Ops,
+    out_w: usize,
+    input: &[u8],
+    start: usize,
+    count: usize,
+    groups: usize,
+    a: &mut [u32],
+) {
     match ops.family {
-        Family::Pairs => rows(p, out_w, input, start, count, groups * 2, halves_mut(a), |to, from| {
-            for (t, f) in to.iter_mut().zip(from) {
-                *t = i16::from(*f);
-            }
-        }),
+        Family::Pairs => {
+            rows(p, out_w, input, start, count, groups * 2, halves_mut(a), |to, from| {
+                for (t, f) in to.iter_mut().zip(from) {
+                    *t = i16::from(*f);
+                }
+            })
+        }
         Family::Quads => match (ops.flip)() {
-            0 => rows(p, out_w, input, start, count, groups * 4, bytes_mut(a), |to, from| to.copy_from_slice(from)),
+            0 => rows(p, out_w, input, start, count, groups * 4, bytes_mut(a), |to, from| {
+                to.copy_from_slice(from)
+            }),
             flip => rows(p, out_w, input, start, count, groups * 4, bytes_mut(a), |to, from| {
                 for (t, f) in to.iter_mut().zip(from) {
                     *t = f ^ flip;
@@ -286,13 +359,22 @@ fn rows<T: Copy + Default>(
         let (y, x) = ((start + i) / out_w, (start + i) % out_w);
         row[per_channel..].fill(T::default());
         let left = (x * p.window.stride.1) as isize - p.window.pad_before.1 as isize;
-        let (from, to) = (left.clamp(0, p.input.w as isize) as usize, (left + kw as isize).clamp(0, p.input.w as isize) as usize);
+        let (from, to) = (
+            left.clamp(0, p.input.w as isize) as usize,
+            (left + kw as isize).clamp(0, p.input.w as isize) as usize,
+        );
         let skip = (from as isize - left) as usize;
         for (ky, line) in row[..per_channel].chunks_exact_mut(kw * c).enumerate() {
-            match (y * p.window.stride.0 + ky).checked_sub(p.window.pad_before.0).filter(|iy| *iy < p.input.h) {
+            match (y * p.window.stride.0 + ky)
+                .checked_sub(p.window.pad_before.0)
+                .filter(|iy| *iy < p.input.h)
+            {
                 Some(iy) if to > from => {
                     pad(&mut line[..skip * c]);
-                    copy(&mut line[skip * c..(skip + to - from) * c], &input[(iy * p.input.w + from) * c..(iy * p.input.w + to) * c]);
+                    copy(
+                        &mut line[skip * c..(skip + to - from) * c],
+                        &input[(iy * p.input.w + from) * c..(iy * p.input.w + to) * c],
+                    );
                     pad(&mut line[(skip + to - from) * c..]);
                 }
                 _ => pad(line),

@@ -20,7 +20,12 @@ pub struct Depthwise {
 
 impl Depthwise {
     /// Checks. `weights` is HWC; input and output have the same number of channels.
-    pub fn new(params: ConvParams, weights: &[i8], bias: &[i32], isa: Isa) -> Result<Depthwise, BadLayer> {
+    pub fn new(
+        params: ConvParams,
+        weights: &[i8],
+        bias: &[i32],
+        isa: Isa,
+    ) -> Result<Depthwise, BadLayer> {
         let (kh, kw) = params.window.kernel;
         if params.out_c != params.input.c {
             return super::bad(format!("{} channels in, {} out", params.input.c, params.out_c));
@@ -42,7 +47,8 @@ impl Depthwise {
 
     /// Multiplications.
     pub fn macs(&self) -> u64 {
-        self.output.len() as u64 * (self.params.window.kernel.0 * self.params.window.kernel.1) as u64
+        self.output.len() as u64
+            * (self.params.window.kernel.0 * self.params.window.kernel.1) as u64
     }
 
     /// Bytes of weights.
@@ -69,10 +75,12 @@ impl Depthwise {
         let zero = i32::from(p.input_zero_point);
         for (line, y) in rows.enumerate() {
             let top = (y * p.window.stride.0) as isize - p.window.pad_before.0 as isize;
-            let ys = (-top).max(0) as usize..(p.input.h as isize - top).clamp(0, kh as isize) as usize;
+            let ys =
+                (-top).max(0) as usize..(p.input.h as isize - top).clamp(0, kh as isize) as usize;
             for x in 0..self.output.w {
                 let left = (x * p.window.stride.1) as isize - p.window.pad_before.1 as isize;
-                let xs = (-left).max(0) as usize..(w as isize - left).clamp(0, kw as isize) as usize;
+                let xs =
+                    (-left).max(0) as usize..(w as isize - left).clamp(0, kw as isize) as usize;
                 let to = &mut out.data[(line * self.output.w + x) * out.stride + out.offset..][..c];
                 for (first, codes) in (0..c).step_by(BLOCK).zip(to.chunks_mut(BLOCK)) {
                     let n = codes.len();
@@ -80,20 +88,32 @@ impl Depthwise {
                     acc[..n].copy_from_slice(&self.bias[first..first + n]);
                     for ky in ys.clone() {
                         for kx in xs.clone() {
-                            let pixel = ((top + ky as isize) as usize * w + (left + kx as isize) as usize) * c + first;
-                            let (a, b) = (&input[pixel..pixel + n], &self.weights[(ky * kw + kx) * c + first..][..n]);
-                            if let (Ok(a), Ok(b)) = (<&[u8; BLOCK]>::try_from(a), <&[i8; BLOCK]>::try_from(b)) {
+                            let pixel = ((top + ky as isize) as usize * w
+                                + (left + kx as isize) as usize)
+                                * c
+                                + first;
+                            let (a, b) = (
+                                &input[pixel..pixel + n],
+                                &self.weights[(ky * kw + kx) * c + first..][..n],
+                            );
+                            if let (Ok(a), Ok(b)) =
+                                (<&[u8; BLOCK]>::try_from(a), <&[i8; BLOCK]>::try_from(b))
+                            {
                                 for i in 0..BLOCK {
-                                    acc[i] = acc[i].wrapping_add((i32::from(a[i]) - zero) * i32::from(b[i]));
+                                    acc[i] = acc[i]
+                                        .wrapping_add((i32::from(a[i]) - zero) * i32::from(b[i]));
                                 }
                             } else {
                                 for i in 0..n {
-                                    acc[i] = acc[i].wrapping_add((i32::from(a[i]) - zero) * i32::from(b[i]));
+                                    acc[i] = acc[i]
+                                        .wrapping_add((i32::from(a[i]) - zero) * i32::from(b[i]));
                                 }
                             }
                         }
                     }
-                    for (code, (sum, scale)) in codes.iter_mut().zip(acc.iter().zip(&p.scale[first..])) {
+                    for (code, (sum, scale)) in
+                        codes.iter_mut().zip(acc.iter().zip(&p.scale[first..]))
+                    {
                         *code = requantise(*sum, *scale, p.clamp);
                     }
                 }

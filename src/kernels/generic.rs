@@ -5,12 +5,27 @@ use std::ops::Range;
 use super::{Clamp, ConvParams, Rows, Window, requantise};
 
 /// Positions of the input that a window covers: `(tap, position)` pairs that lie inside `0..n`.
-fn inside(out: usize, stride: usize, before: usize, kernel: usize, n: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..kernel).filter_map(move |k| (out * stride + k).checked_sub(before).filter(|i| *i < n).map(|i| (k, i)))
+fn inside(
+    out: usize,
+    stride: usize,
+    before: usize,
+    kernel: usize,
+    n: usize,
+) -> impl Iterator<Item = (usize, usize)> {
+    (0..kernel).filter_map(move |k| {
+        (out * stride + k).checked_sub(before).filter(|i| *i < n).map(|i| (k, i))
+    })
 }
 
 /// Convolution of `rows` of the output. `weights` is OHWI.
-pub fn conv(p: &ConvParams, weights: &[i8], bias: &[i32], input: &[u8], rows: Range<usize>, out: &mut Rows<'_>) {
+pub fn conv(
+    p: &ConvParams,
+    weights: &[i8],
+    bias: &[i32],
+    input: &[u8],
+    rows: Range<usize>,
+    out: &mut Rows<'_>,
+) {
     let (_, ow) = p.window.output(p.input.h, p.input.w).unwrap_or((0, 0));
     let (kh, kw) = p.window.kernel;
     let zero = i32::from(p.input_zero_point);
@@ -20,7 +35,9 @@ pub fn conv(p: &ConvParams, weights: &[i8], bias: &[i32], input: &[u8], rows: Ra
             for o in 0..p.out_c {
                 let mut acc = bias[o];
                 for (ky, iy) in inside(y, p.window.stride.0, p.window.pad_before.0, kh, p.input.h) {
-                    for (kx, ix) in inside(x, p.window.stride.1, p.window.pad_before.1, kw, p.input.w) {
+                    for (kx, ix) in
+                        inside(x, p.window.stride.1, p.window.pad_before.1, kw, p.input.w)
+                    {
                         let pixel = &input[(iy * p.input.w + ix) * c..][..c];
                         let taps = &weights[((o * kh + ky) * kw + kx) * c..][..c];
                         for (a, w) in pixel.iter().zip(taps) {
@@ -28,14 +45,22 @@ pub fn conv(p: &ConvParams, weights: &[i8], bias: &[i32], input: &[u8], rows: Ra
                         }
                     }
                 }
-                out.data[(line * ow + x) * out.stride + out.offset + o] = requantise(acc, p.scale[o], p.clamp);
+                out.data[(line * ow + x) * out.stride + out.offset + o] =
+                    requantise(acc, p.scale[o], p.clamp);
             }
         }
     }
 }
 
 /// Depthwise convolution of `rows` of the output. `weights` is HWC.
-pub fn depthwise(p: &ConvParams, weights: &[i8], bias: &[i32], input: &[u8], rows: Range<usize>, out: &mut Rows<'_>) {
+pub fn depthwise(
+    p: &ConvParams,
+    weights: &[i8],
+    bias: &[i32],
+    input: &[u8],
+    rows: Range<usize>,
+    out: &mut Rows<'_>,
+) {
     let (_, ow) = p.window.output(p.input.h, p.input.w).unwrap_or((0, 0));
     let (kh, kw) = p.window.kernel;
     let zero = i32::from(p.input_zero_point);
@@ -45,19 +70,28 @@ pub fn depthwise(p: &ConvParams, weights: &[i8], bias: &[i32], input: &[u8], row
             for o in 0..c {
                 let mut acc = bias[o];
                 for (ky, iy) in inside(y, p.window.stride.0, p.window.pad_before.0, kh, p.input.h) {
-                    for (kx, ix) in inside(x, p.window.stride.1, p.window.pad_before.1, kw, p.input.w) {
+                    for (kx, ix) in
+                        inside(x, p.window.stride.1, p.window.pad_before.1, kw, p.input.w)
+                    {
                         let a = i32::from(input[(iy * p.input.w + ix) * c + o]) - zero;
                         acc = acc.wrapping_add(a * i32::from(weights[(ky * kw + kx) * c + o]));
                     }
                 }
-                out.data[(line * ow + x) * out.stride + out.offset + o] = requantise(acc, p.scale[o], p.clamp);
+                out.data[(line * ow + x) * out.stride + out.offset + o] =
+                    requantise(acc, p.scale[o], p.clamp);
             }
         }
     }
 }
 
 /// Largest code of each window; padding does not take part.
-pub fn max_pool(input: super::Shape, window: &Window, data: &[u8], rows: Range<usize>, out: &mut Rows<'_>) {
+pub fn max_pool(
+    input: super::Shape,
+    window: &Window,
+    data: &[u8],
+    rows: Range<usize>,
+    out: &mut Rows<'_>,
+) {
     pool(input, window, data, rows, out, |codes| codes.max().unwrap_or(0));
 }
 
@@ -97,10 +131,18 @@ fn pool(
     for (line, y) in rows.enumerate() {
         for x in 0..ow {
             for c in 0..input.c {
-                let mut codes = inside(y, window.stride.0, window.pad_before.0, window.kernel.0, input.h).flat_map(|(_, iy)| {
-                    inside(x, window.stride.1, window.pad_before.1, window.kernel.1, input.w)
-                        .map(move |(_, ix)| data[(iy * input.w + ix) * input.c + c])
-                });
+                let mut codes =
+                    inside(y, window.stride.0, window.pad_before.0, window.kernel.0, input.h)
+                        .flat_map(|(_, iy)| {
+                            inside(
+                                x,
+                                window.stride.1,
+                                window.pad_before.1,
+                                window.kernel.1,
+                                input.w,
+                            )
+                            .map(move |(_, ix)| data[(iy * input.w + ix) * input.c + c])
+                        });
                 out.data[(line * ow + x) * out.stride + out.offset + c] = reduce(&mut codes);
             }
         }

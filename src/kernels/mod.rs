@@ -49,7 +49,7 @@ mod winograd;
 
 pub use conv::Conv;
 pub use depthwise::Depthwise;
-pub use pool::{add, average_pool, max_pool, quantise, requantise_map, AddParams};
+pub use pool::{AddParams, add, average_pool, max_pool, quantise, requantise_map};
 
 use std::fmt;
 
@@ -245,7 +245,10 @@ impl ConvParams {
     pub fn output(&self) -> Result<Shape, BadLayer> {
         let Shape { h, w, c } = self.input;
         if h > MAX_SIDE || w > MAX_SIDE || c > MAX_SIDE || self.out_c > MAX_SIDE {
-            return bad(format!("{h} x {w} x {c} to {} channels: a side beyond {MAX_SIDE}", self.out_c));
+            return bad(format!(
+                "{h} x {w} x {c} to {} channels: a side beyond {MAX_SIDE}",
+                self.out_c
+            ));
         }
         let (h, w) = self.window.output(self.input.h, self.input.w)?;
         Ok(Shape { h, w, c: self.out_c })
@@ -261,7 +264,11 @@ impl ConvParams {
             return bad(format!("{weights} weights instead of {} x {per_channel}", self.out_c));
         }
         if bias != self.out_c || self.scale.len() != self.out_c {
-            return bad(format!("{bias} biases and {} scales for {} channels", self.scale.len(), self.out_c));
+            return bad(format!(
+                "{bias} biases and {} scales for {} channels",
+                self.scale.len(),
+                self.out_c
+            ));
         }
         if let Some(i) = self.scale.iter().position(|s| !s.is_finite() || *s <= 0.0) {
             return bad(format!("scale of channel {i} is {}", self.scale[i]));
@@ -303,7 +310,11 @@ pub struct Rows<'a> {
 
 impl Rows<'_> {
     fn check(&self, pixels: usize, channels: usize) {
-        assert!(self.data.len() == pixels * self.stride, "the slice holds {} bytes for {pixels} pixels", self.data.len());
+        assert!(
+            self.data.len() == pixels * self.stride,
+            "the slice holds {} bytes for {pixels} pixels",
+            self.data.len()
+        );
         assert!(self.offset + channels <= self.stride, "channels leave the pixel");
     }
 }
@@ -344,7 +355,9 @@ impl Tile<'_> {
     #[inline(always)]
     pub(crate) fn check(&self, mr: usize, nr: usize) {
         assert!(self.a.len() >= (mr - 1) * self.lda + self.groups);
-        assert!(self.b.len() >= self.groups * nr && self.bias.len() >= nr && self.scale.len() >= nr);
+        assert!(
+            self.b.len() >= self.groups * nr && self.bias.len() >= nr && self.scale.len() >= nr
+        );
         assert!(self.rows >= 1 && self.rows <= mr && self.cols >= 1 && self.cols <= nr);
         assert!(self.out.len() >= self.offset + (self.rows - 1) * self.stride + self.cols);
     }

@@ -15,7 +15,13 @@ fn span(out: usize, stride: usize, before: usize, kernel: usize, n: usize) -> Ra
 /// # Panics
 ///
 /// When lengths do not agree with the shapes.
-pub fn max_pool(input: Shape, window: &Window, data: &[u8], rows: Range<usize>, out: &mut Rows<'_>) {
+pub fn max_pool(
+    input: Shape,
+    window: &Window,
+    data: &[u8],
+    rows: Range<usize>,
+    out: &mut Rows<'_>,
+) {
     let (_, ow) = window.output(input.h, input.w).unwrap_or((0, 0));
     assert!(data.len() == input.len());
     out.check(rows.len() * ow, input.c);
@@ -66,7 +72,8 @@ pub fn average_pool(
         columns.fill(0);
         for iy in ys.clone() {
             for (sum, code) in columns.iter_mut().zip(&data[iy * input.w * c..][..input.w * c]) {
-                *sum += u32::from(*code);
+                // No more than 64 x 64 codes: wrapping only keeps the check out of the loop.
+                *sum = sum.wrapping_add(u32::from(*code));
             }
         }
         for x in 0..ow {
@@ -75,7 +82,7 @@ pub fn average_pool(
             sums.fill(-((n * usize::from(zero_point)) as i32));
             for ix in xs {
                 for (sum, column) in sums.iter_mut().zip(&columns[ix * c..][..c]) {
-                    *sum += *column as i32;
+                    *sum = sum.wrapping_add(*column as i32);
                 }
             }
             let scale = scale / if include_pad { area } else { n.max(1) } as f32;
@@ -108,7 +115,8 @@ pub fn add(p: &AddParams, a: &[u8], b: &[u8], out: &mut [u8]) {
     let (lo, hi) = p.clamp.bounds();
     let [za, zb] = p.zero_points.map(i32::from);
     for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
-        let real = (i32::from(*a) - za) as f32 * p.scales[0] + (i32::from(*b) - zb) as f32 * p.scales[1];
+        let real =
+            (i32::from(*a) - za) as f32 * p.scales[0] + (i32::from(*b) - zb) as f32 * p.scales[1];
         let code = real.max(lo).min(hi).round_ties_even() as i32;
         *o = (code + i32::from(p.clamp.zero_point)) as u8;
     }
@@ -119,10 +127,18 @@ pub fn add(p: &AddParams, a: &[u8], b: &[u8], out: &mut [u8]) {
 /// # Panics
 ///
 /// When `data` is not a whole number of pixels of `c` channels that fit the output.
-pub fn requantise_map(c: usize, zero_point: u8, scale: f32, clamp: Clamp, data: &[u8], out: &mut Rows<'_>) {
+pub fn requantise_map(
+    c: usize,
+    zero_point: u8,
+    scale: f32,
+    clamp: Clamp,
+    data: &[u8],
+    out: &mut Rows<'_>,
+) {
     assert!(c > 0 && data.len().is_multiple_of(c));
     out.check(data.len() / c, c);
-    let table: [u8; 256] = std::array::from_fn(|code| requantise(code as i32 - i32::from(zero_point), scale, clamp));
+    let table: [u8; 256] =
+        std::array::from_fn(|code| requantise(code as i32 - i32::from(zero_point), scale, clamp));
     for (pixel, to) in data.chunks_exact(c).zip(out.data.chunks_exact_mut(out.stride)) {
         for (code, from) in to[out.offset..out.offset + c].iter_mut().zip(pixel) {
             *code = table[usize::from(*from)];

@@ -35,11 +35,16 @@ fn behaviour() -> Option<u8> {
     *FLIP.get_or_init(|| {
         let dot = |a: i8, b: u8| {
             // The operands come from memory that the compiler cannot see through.
-            let (a, b) = (std::hint::black_box(i8x16_splat(a)), std::hint::black_box(u8x16_splat(b)));
+            let (a, b) =
+                (std::hint::black_box(i8x16_splat(a)), std::hint::black_box(u8x16_splat(b)));
             i32x4_extract_lane::<0>(i32x4_relaxed_dot_i8x16_i7x16_add(a, b, i32x4_splat(1)))
         };
         let agrees = |value: fn(u8) -> i32| {
-            [0u8, 1, 127, 128, 200, 255].iter().all(|b| [-63i8, -1, 0, 5, 63].iter().all(|a| dot(*a, *b) == 1 + 4 * i32::from(*a) * value(*b)))
+            [0u8, 1, 127, 128, 200, 255].iter().all(|b| {
+                [-63i8, -1, 0, 5, 63]
+                    .iter()
+                    .all(|a| dot(*a, *b) == 1 + 4 * i32::from(*a) * value(*b))
+            })
         };
         if agrees(i32::from) {
             Some(0)

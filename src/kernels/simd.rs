@@ -67,7 +67,10 @@ pub(crate) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &mut Til
 ///
 /// The instruction set of `S` must be available, and `t.check(MR, NV * S::LANES)` must have passed.
 #[inline(always)]
-pub(crate) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(t: &mut Tile<'_>, acc: &[[S; NV]; MR]) {
+pub(crate) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
+    t: &mut Tile<'_>,
+    acc: &[[S; NV]; MR],
+) {
     let nr = NV * S::LANES;
     let mut acc = *acc;
     // SAFETY: check() has bounded scale by nr; the stores have their own lines.
@@ -84,7 +87,11 @@ pub(crate) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(t: &mut T
             for (r, row) in acc.iter().enumerate() {
                 for v in (0..NV).step_by(2) {
                     // SAFETY: check() has bounded offset + rows * stride + cols, and this tile is whole.
-                    S::store_u8(t.out.as_mut_ptr().add(t.offset + r * t.stride + v * S::LANES), row[v], row[v + 1]);
+                    S::store_u8(
+                        t.out.as_mut_ptr().add(t.offset + r * t.stride + v * S::LANES),
+                        row[v],
+                        row[v + 1],
+                    );
                 }
             }
         } else {
@@ -92,7 +99,11 @@ pub(crate) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(t: &mut T
             assert!(MR * nr <= finished.len());
             for (r, row) in acc.iter().enumerate() {
                 for v in (0..NV).step_by(2) {
-                    S::store_u8(finished.as_mut_ptr().add(r * nr + v * S::LANES), row[v], row[v + 1]);
+                    S::store_u8(
+                        finished.as_mut_ptr().add(r * nr + v * S::LANES),
+                        row[v],
+                        row[v + 1],
+                    );
                 }
             }
             t.scatter(nr, &finished[..MR * nr]);
@@ -141,7 +152,13 @@ pub(crate) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
 ///
 /// The instruction set of `S` must be available. Bounds are asserted here.
 #[inline(always)]
-pub(crate) unsafe fn raw<S: Simd, const MR: usize, const NV: usize>(a: &[u32], lda: usize, b: &[u32], groups: usize, out: &mut [i32]) {
+pub(crate) unsafe fn raw<S: Simd, const MR: usize, const NV: usize>(
+    a: &[u32],
+    lda: usize,
+    b: &[u32],
+    groups: usize,
+    out: &mut [i32],
+) {
     let nr = NV * S::LANES;
     assert!(a.len() >= (MR - 1) * lda + groups && b.len() >= groups * nr && out.len() >= MR * nr);
     // SAFETY: the assertion bounds a, b and out.

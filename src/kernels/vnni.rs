@@ -30,7 +30,10 @@ fn tile_vnni(t: &mut Tile<'_>) {
     let (mut a, mut b) = (t.a.as_ptr(), t.b.as_ptr());
     // SAFETY: check() has bounded bias and scale by NR, a by MR rows of `groups` words, b by `groups` times NR words.
     unsafe {
-        let start = [_mm512_loadu_si512(t.bias.as_ptr().cast()), _mm512_loadu_si512(t.bias.as_ptr().add(16).cast())];
+        let start = [
+            _mm512_loadu_si512(t.bias.as_ptr().cast()),
+            _mm512_loadu_si512(t.bias.as_ptr().add(16).cast()),
+        ];
         acc.fill(start);
         for _ in 0..t.groups {
             let weights = [_mm512_loadu_si512(b.cast()), _mm512_loadu_si512(b.add(16).cast())];
@@ -46,7 +49,8 @@ fn tile_vnni(t: &mut Tile<'_>) {
     let (lo, hi) = t.clamp.bounds();
     let back = _mm512_set1_epi32(MAGIC.to_bits() as i32 - i32::from(t.clamp.zero_point));
     // SAFETY: check() has bounded scale by NR.
-    let scale = unsafe { [_mm512_loadu_ps(t.scale.as_ptr()), _mm512_loadu_ps(t.scale.as_ptr().add(16))] };
+    let scale =
+        unsafe { [_mm512_loadu_ps(t.scale.as_ptr()), _mm512_loadu_ps(t.scale.as_ptr().add(16))] };
     let mut finished = [0u8; MR * NR];
     let whole = t.cols == NR;
     for (r, row) in acc.iter().enumerate().take(t.rows) {
@@ -54,11 +58,18 @@ fn tile_vnni(t: &mut Tile<'_>) {
         for (v, sum) in row.iter().enumerate() {
             let real = _mm512_mul_ps(_mm512_cvtepi32_ps(*sum), scale[v]);
             let real = _mm512_min_ps(_mm512_max_ps(real, _mm512_set1_ps(lo)), _mm512_set1_ps(hi));
-            let code = _mm512_sub_epi32(_mm512_castps_si512(_mm512_add_ps(real, _mm512_set1_ps(MAGIC))), back);
+            let code = _mm512_sub_epi32(
+                _mm512_castps_si512(_mm512_add_ps(real, _mm512_set1_ps(MAGIC))),
+                back,
+            );
             let bytes = _mm512_cvtepi32_epi8(code);
             // SAFETY: a whole tile was bounded by check(): offset + (rows - 1) * stride + 32; else `finished` has MR * NR.
             unsafe {
-                let to = if whole { t.out.as_mut_ptr().add(at + v * 16) } else { finished.as_mut_ptr().add(r * NR + v * 16) };
+                let to = if whole {
+                    t.out.as_mut_ptr().add(at + v * 16)
+                } else {
+                    finished.as_mut_ptr().add(r * NR + v * 16)
+                };
                 _mm_storeu_si128(to.cast(), bytes);
             }
         }

@@ -131,12 +131,17 @@ impl Winograd {
             Method::Line { .. } => 1 << 28,
         };
         let per_channel = kh * kw * c;
-        if weights.chunks_exact(per_channel).any(|w| w.iter().map(|w| i64::from(*w).abs()).sum::<i64>() * 255 >= limit) {
+        if weights
+            .chunks_exact(per_channel)
+            .any(|w| w.iter().map(|w| i64::from(*w).abs()).sum::<i64>() * 255 >= limit)
+        {
             return None;
         }
         let (points, k) = match method {
             Method::Square => (36, c),
-            Method::Line { vertical, chunks, .. } => (8, c * chunks * if vertical { kw } else { kh }),
+            Method::Line { vertical, chunks, .. } => {
+                (8, c * chunks * if vertical { kw } else { kh })
+            }
         };
         let groups = k / 2;
         let panels = p.out_c.div_ceil(nr);
@@ -151,7 +156,8 @@ impl Winograd {
                         let (group, i) = (i / c, i % c);
                         let (across, along) = (group / chunks, group % chunks * taps);
                         let tap = |t: usize| {
-                            let (y, x) = if vertical { (along + t, across) } else { (across, along + t) };
+                            let (y, x) =
+                                if vertical { (along + t, across) } else { (across, along + t) };
                             if y < kh && x < kw { i32::from(w[(y * kw + x) * c + i]) } else { 0 }
                         };
                         line_weights(taps, tap)
@@ -195,7 +201,10 @@ impl Winograd {
         (BLOCK_BYTES / (points * self.groups * 4)).clamp(2 * self.mr, 256) / self.mr * self.mr
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the layer, the data and the buffers; bundled nowhere else")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the layer, the data and the buffers; bundled nowhere else"
+    )]
     pub(crate) fn run(
         &self,
         ops: &Ops,
@@ -218,13 +227,27 @@ impl Winograd {
     }
 
     /// The products of one block: for each point, `tiles` rows of V by one panel, into M.
-    fn multiply(&self, ops: &Ops, points: usize, panel: usize, tiles: usize, v: &[u32], m: &mut [i32]) {
+    fn multiply(
+        &self,
+        ops: &Ops,
+        points: usize,
+        panel: usize,
+        tiles: usize,
+        v: &[u32],
+        m: &mut [i32],
+    ) {
         let (lda, nr) = (self.groups, self.nr);
         for point in 0..points {
             let b = &self.weights[(panel * points + point) * lda * nr..][..lda * nr];
             for t in (0..tiles).step_by(self.mr) {
                 let at = point * tiles + t;
-                (ops.raw)(&v[at * lda..(at + self.mr) * lda], lda, b, lda, &mut m[at * nr..(at + self.mr) * nr]);
+                (ops.raw)(
+                    &v[at * lda..(at + self.mr) * lda],
+                    lda,
+                    b,
+                    lda,
+                    &mut m[at * nr..(at + self.mr) * nr],
+                );
             }
         }
     }
@@ -285,7 +308,9 @@ impl Winograd {
                         bias: &bias[panel * nr..],
                         scale: &scale[panel * nr..],
                         clamp: p.clamp,
-                        offset: ((y - rows.start) * out_shape.w + x) * out.stride + out.offset + panel * nr,
+                        offset: ((y - rows.start) * out_shape.w + x) * out.stride
+                            + out.offset
+                            + panel * nr,
                         out: out.data,
                         step: [out_shape.w * out.stride, out.stride],
                         valid: [(rows.end - y).min(4), (out_shape.w - x).min(4)],
@@ -334,7 +359,11 @@ impl Winograd {
                 for group in 0..k / c {
                     let (off, along) = (group / chunks, group % chunks * taps);
                     let pixel = |i: usize| {
-                        let (y, x) = if vertical { (y + along + i, x + off) } else { (y + off, x + along + i) };
+                        let (y, x) = if vertical {
+                            (y + along + i, x + off)
+                        } else {
+                            (y + off, x + along + i)
+                        };
                         let y = y.checked_sub(p.window.pad_before.0).filter(|y| *y < p.input.h);
                         let x = x.checked_sub(p.window.pad_before.1).filter(|x| *x < p.input.w);
                         match (y, x) {
@@ -343,7 +372,16 @@ impl Winograd {
                         }
                     };
                     (ops.input_1d)(&mut Input1d {
-                        pixels: [pixel(0), pixel(1), pixel(2), pixel(3), pixel(4), pixel(5), pixel(6), pixel(7)],
+                        pixels: [
+                            pixel(0),
+                            pixel(1),
+                            pixel(2),
+                            pixel(3),
+                            pixel(4),
+                            pixel(5),
+                            pixel(6),
+                            pixel(7),
+                        ],
                         v: &mut halves_mut(&mut s.v)[t * k + group * c..],
                         point_stride: tiles * k,
                     });
@@ -361,7 +399,9 @@ impl Winograd {
                         bias: &bias[panel * nr..],
                         scale: &scale[panel * nr..],
                         clamp: p.clamp,
-                        offset: ((y - rows.start) * out_shape.w + x) * out.stride + out.offset + panel * nr,
+                        offset: ((y - rows.start) * out_shape.w + x) * out.stride
+                            + out.offset
+                            + panel * nr,
                         out: out.data,
                         step: [0, if vertical { out_shape.w * out.stride } else { out.stride }],
                         valid: [1, left.min(n)],
@@ -399,10 +439,12 @@ const INVERSE_6: [i32; 6] = [6, -4, -4, 1, 1, 24];
 /// 36 transformed weights, `[down][right]`. The inverse's factors are applied along the columns (down) only: both would
 /// leave 16 bits.
 fn square_weights(g: impl Fn(usize, usize) -> i8) -> [i32; 36] {
-    let right: [[i32; 6]; 3] = std::array::from_fn(|y| points_6(std::array::from_fn(|x| i32::from(g(y, x)))));
+    let right: [[i32; 6]; 3] =
+        std::array::from_fn(|y| points_6(std::array::from_fn(|x| i32::from(g(y, x)))));
     let mut all = [0; 36];
     for x in 0..6 {
-        for (y, value) in points_6([right[0][x], right[1][x], right[2][x]]).into_iter().enumerate() {
+        for (y, value) in points_6([right[0][x], right[1][x], right[2][x]]).into_iter().enumerate()
+        {
             all[y * 6 + x] = value * INVERSE_6[y];
         }
     }
@@ -528,7 +570,11 @@ unsafe fn put<S: Simd>(job: &mut Output<'_>, at: usize, channel: usize, first: S
 /// The instruction set of `S` must be available. Bounds are asserted here.
 #[inline(always)]
 pub(crate) unsafe fn output_2d<S: Simd>(job: &mut Output<'_>) {
-    assert!(job.m.len() >= 35 * job.point_stride + job.nr && job.bias.len() >= job.nr && job.scale.len() >= job.nr);
+    assert!(
+        job.m.len() >= 35 * job.point_stride + job.nr
+            && job.bias.len() >= job.nr
+            && job.scale.len() >= job.nr
+    );
     assert!(job.nr.is_multiple_of(2 * S::LANES));
     let (lo, hi) = job.clamp.bounds();
     let zero_point = i32::from(job.clamp.zero_point);
@@ -592,17 +638,27 @@ pub(crate) unsafe fn input_1d<S: Simd>(job: &mut Input1d<'_>) {
     // SAFETY: at + lanes <= c bounds the pixels, and v by the assertion.
     unsafe {
         for at in (0..c).step_by(lanes) {
-            let [d0, d1, d2, d3, d4, d5, d6, d7]: [S; 8] = std::array::from_fn(|i| S::load_u8(job.pixels[i].as_ptr().add(at)));
+            let [d0, d1, d2, d3, d4, d5, d6, d7]: [S; 8] =
+                std::array::from_fn(|i| S::load_u8(job.pixels[i].as_ptr().add(at)));
             let times21 = |x: S| x.shl16::<4>().add16(x.shl16::<2>()).add16(x);
             let times5 = |x: S| x.shl16::<2>().add16(x);
             let times17 = |x: S| x.shl16::<4>().add16(x);
             // x (x^2-4) (4x^2-1), times x and alone
-            let one = [d6.add16(d2).shl16::<2>().sub16(times17(d4)), d5.add16(d1).shl16::<2>().sub16(times17(d3))];
+            let one = [
+                d6.add16(d2).shl16::<2>().sub16(times17(d4)),
+                d5.add16(d1).shl16::<2>().sub16(times17(d3)),
+            ];
             // x (x^2-1) (4x^2-1), times x and times 2
             let (five4, five3) = (times5(d4), times5(d3));
-            let two = [d6.shl16::<2>().add16(d2).sub16(five4), d5.shl16::<2>().add16(d1).sub16(five3).shl16::<1>()];
+            let two = [
+                d6.shl16::<2>().add16(d2).sub16(five4),
+                d5.shl16::<2>().add16(d1).sub16(five3).shl16::<1>(),
+            ];
             // x (x^2-1) (x^2-4), times 2x and alone
-            let half = [d6.add16(d2.shl16::<2>()).sub16(five4).shl16::<1>(), d5.add16(d1.shl16::<2>()).sub16(five3)];
+            let half = [
+                d6.add16(d2.shl16::<2>()).sub16(five4).shl16::<1>(),
+                d5.add16(d1.shl16::<2>()).sub16(five3),
+            ];
             let v = [
                 d6.sub16(d0).shl16::<2>().add16(times21(d2.sub16(d4))),
                 one[0].add16(one[1]),
@@ -627,7 +683,11 @@ pub(crate) unsafe fn input_1d<S: Simd>(job: &mut Input1d<'_>) {
 /// The instruction set of `S` must be available. Bounds are asserted here.
 #[inline(always)]
 pub(crate) unsafe fn output_1d<S: Simd>(job: &mut Output<'_>) {
-    assert!(job.m.len() >= 7 * job.point_stride + job.nr && job.bias.len() >= job.nr && job.scale.len() >= job.nr);
+    assert!(
+        job.m.len() >= 7 * job.point_stride + job.nr
+            && job.bias.len() >= job.nr
+            && job.scale.len() >= job.nr
+    );
     assert!(job.nr.is_multiple_of(2 * S::LANES));
     let (lo, hi) = job.clamp.bounds();
     let zero_point = i32::from(job.clamp.zero_point);
@@ -663,7 +723,8 @@ pub(crate) unsafe fn output_1d<S: Simd>(job: &mut Output<'_>) {
                 let bias = S::load(job.bias.as_ptr().add(channel));
                 let scale = S::load(job.scale.as_ptr().add(channel).cast());
                 for (j, y) in y.into_iter().enumerate() {
-                    codes[j][half] = y.mul(inverse).shr::<3>().add(bias).round(scale, lo, hi, zero_point);
+                    codes[j][half] =
+                        y.mul(inverse).shr::<3>().add(bias).round(scale, lo, hi, zero_point);
                 }
             }
             for (j, [first, second]) in codes.into_iter().take(job.valid[1]).enumerate() {

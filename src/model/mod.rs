@@ -1,6 +1,7 @@
 //! The network: an ONNX file that describes itself, and what it sees in a picture.
 
 mod features;
+mod int8;
 mod onnx;
 #[cfg(feature = "cli")]
 mod prepare;
@@ -8,12 +9,14 @@ mod spec;
 #[cfg(feature = "cli")]
 mod write;
 
+use std::sync::{Mutex, PoisonError};
+
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::model::TypedSimplePlan;
 
 pub use features::{FeatureMap, Features};
 #[cfg(feature = "cli")]
-pub use prepare::{PrepareOptions, layer_names, prepare};
+pub use prepare::{Calibration, PrepareOptions, layer_names, prepare};
 #[cfg(feature = "cli")]
 pub(crate) use spec::parse_triple;
 pub use spec::{Layer, Layout, ModelSpec};
@@ -25,7 +28,37 @@ use crate::preprocess::normalise;
 /// A network that is ready to run. Immutable: one value serves any number of threads.
 pub struct Network {
     spec: ModelSpec,
-    plan: Arc<TypedSimplePlan>,
+    runner: Runner,
+}
+
+enum Runner {
+    Int8(Int8),
+    /// Anything that our kernels do not cover, and why.
+    Tract(Arc<TypedSimplePlan>, String),
+}
+
+/// A quantised network on our own kernels.
+struct Int8 {
+    program: int8::Program,
+    /// Code of each value of a pixel, for red, green and blue.
+    codes: [[u8; 256]; 3],
+    /// Buffers that are not in use.
+    states: Mutex<Vec<int8::State>>,
+}
+
+/// How a network is run; see [`Network::engine`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Engine {
+    /// The nodes that run on our kernels, each with what runs it; empty if tract runs the network.
+    pub lowered: Vec<(String, String)>,
+    /// Why tract runs the network, naming the node that it fails at.
+    pub not_lowered: Option<String>,
+    /// Multiplications of one run, as the textbook counts them; 0 if tract runs the network.
+    pub macs: u64,
+    /// Bytes that the packed weights take.
+    pub weight_bytes: usize,
+    /// Bytes that one run takes for maps and for work space.
+    pub run_bytes: usize,
 }
 
 impl Network {
@@ -40,14 +73,48 @@ impl Network {
         let layers: Vec<String> = spec.layers.iter().map(|l| l.name.clone()).collect();
         // The pooling at the end is for other runtimes; ours is weighted by the mask.
         onnx::cut(graph, &layers)?;
-        onnx::dequantise_weights(graph)?;
-        let plan = plan(&model, &spec).map_err(|cause| {
-            let text = format!("{cause:#}");
-            Error::with_source(ErrorKind::BadModel, "the network cannot be run", text)
-        })?;
-        let network = Self { spec, plan };
+        let nhwc = spec.layout == Layout::Nhwc;
+        let isa = crate::kernels::Isa::best();
+        let runner = match int8::lower(graph, spec.input.size as usize, nhwc, &layers, isa) {
+            Ok(program) => Runner::Int8(Int8::new(program, &spec)),
+            Err(int8::NotLowered::Bad(error)) => return Err(error),
+            Err(int8::NotLowered::Unsupported(why)) => {
+                onnx::dequantise_weights(graph)?;
+                let plan = plan(&model, &spec).map_err(|cause| {
+                    let text = format!("{cause:#}");
+                    Error::with_source(ErrorKind::BadModel, "the network cannot be run", text)
+                })?;
+                Runner::Tract(plan, why)
+            }
+        };
+        let network = Self { spec, runner };
         network.check_outputs()?;
         Ok(network)
+    }
+
+    /// How this network is run.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match &self.runner {
+            Runner::Int8(own) => {
+                let (weight_bytes, maps, scratch) = own.program.memory();
+                let nodes = || own.program.nodes();
+                Engine {
+                    lowered: nodes().map(|(name, kind, ..)| (name.to_owned(), kind)).collect(),
+                    not_lowered: None,
+                    macs: nodes().map(|(_, _, macs, _)| macs).sum(),
+                    weight_bytes,
+                    run_bytes: maps + scratch,
+                }
+            }
+            Runner::Tract(_, why) => Engine {
+                lowered: Vec::new(),
+                not_lowered: Some(why.clone()),
+                macs: 0,
+                weight_bytes: 0,
+                run_bytes: 0,
+            },
+        }
     }
 
     /// What the file says of itself.
@@ -70,16 +137,16 @@ impl Network {
                 format!("{picture:?} given to a network that takes {size}x{size}"),
             ));
         }
-        let side = size as usize;
+        let plan = match &self.runner {
+            Runner::Int8(own) => return Ok(own.run(picture)),
+            Runner::Tract(plan, _) => plan,
+        };
         let planes = normalise(picture, &self.spec.input);
         let failed = |cause: TractError| {
             Error::with_source(ErrorKind::BadModel, "the network failed", format!("{cause:#}"))
         };
-        let mut input = Tensor::from_shape(&[1, 3, side, side], &planes).map_err(failed)?;
-        if self.spec.layout == Layout::Nhwc {
-            input = input.permute_axes(&[0, 2, 3, 1]).map_err(failed)?;
-        }
-        let outputs = self.plan.run(tvec!(input.into())).map_err(failed)?;
+        let input = input_tensor(&planes, &self.spec).map_err(failed)?;
+        let outputs = plan.run(tvec!(input.into())).map_err(failed)?;
         let maps = outputs.iter().zip(&self.spec.layers).map(|(output, layer)| {
             let values = output.to_plain_array_view::<f32>().map_err(failed)?;
             if !values.iter().all(|v| v.is_finite()) {
@@ -98,8 +165,22 @@ impl Network {
     }
 
     fn check_outputs(&self) -> Result<()> {
+        let plan = match &self.runner {
+            Runner::Tract(plan, _) => plan,
+            Runner::Int8(own) => {
+                let wrong =
+                    own.program.outputs().zip(&self.spec.layers).find(|(o, l)| o.shape.c != l.dim);
+                return match wrong {
+                    None => Ok(()),
+                    Some((output, layer)) => Err(onnx::bad(format!(
+                        "layer {:?} has {} channels, expected {}",
+                        layer.name, output.shape.c, layer.dim
+                    ))),
+                };
+            }
+        };
         for (i, layer) in self.spec.layers.iter().enumerate() {
-            let fact = self.plan.model().output_fact(i).map_err(|cause| {
+            let fact = plan.model().output_fact(i).map_err(|cause| {
                 Error::with_source(ErrorKind::BadModel, "no output", format!("{cause:#}"))
             })?;
             let shape = fact.shape.as_concrete().unwrap_or(&[]);
@@ -120,6 +201,45 @@ impl std::fmt::Debug for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Network({:?})", self.spec)
     }
+}
+
+impl Int8 {
+    fn new(program: int8::Program, spec: &ModelSpec) -> Self {
+        let input = program.input();
+        let codes = std::array::from_fn(|channel| {
+            let real: [f32; 256] = std::array::from_fn(|v| {
+                (v as f32 / 255.0 - spec.input.mean[channel]) / spec.input.std[channel]
+            });
+            let mut codes = [0; 256];
+            crate::kernels::quantise(input.scale, input.zero_point, &real, &mut codes);
+            codes
+        });
+        Self { program, codes, states: Mutex::default() }
+    }
+
+    fn run(&self, picture: &Picture) -> Features {
+        let mut codes = picture.rgb().to_vec();
+        for pixel in codes.chunks_exact_mut(3) {
+            pixel.iter_mut().zip(&self.codes).for_each(|(v, table)| *v = table[usize::from(*v)]);
+        }
+        let states = || self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = states().pop().unwrap_or_default();
+        let maps = self.program.run(&codes, &mut state, &int8::Alone);
+        let features = maps.iter().map(|map| {
+            let shape = map.tensor.shape;
+            FeatureMap { height: shape.h, width: shape.w, channels: shape.c, values: map.values() }
+        });
+        let features = Features(features.collect());
+        states().push(state);
+        features
+    }
+}
+
+/// Normalised planes in the layout that the network wants.
+fn input_tensor(planes: &[f32], spec: &ModelSpec) -> TractResult<Tensor> {
+    let side = spec.input.size as usize;
+    let input = Tensor::from_shape(&[1, 3, side, side], planes)?;
+    if spec.layout == Layout::Nhwc { input.permute_axes(&[0, 2, 3, 1]) } else { Ok(input) }
 }
 
 /// Optimises a cut graph for the input that `spec` names.

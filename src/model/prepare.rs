@@ -1,16 +1,19 @@
 //! Any ONNX image network -> one that this crate serves: cut at the layers that matter, BatchNorm
 //! folded, weights as int8 per output channel, describing itself. Native only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use rayon::prelude::*;
 use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
 use tract_onnx::prelude::*;
 
+use super::int8::quantise::{self, Observed};
 use super::onnx::{self, bad};
 use super::spec::{Layer, Layout, ModelSpec};
 use super::write;
 use crate::error::{Error, ErrorKind, Result};
-use crate::preprocess::InputSpec;
+use crate::image::Picture;
+use crate::preprocess::{InputSpec, normalise, resize};
 
 /// The oldest operator set with `DequantizeLinear` per channel.
 const MIN_OPSET: i64 = 13;
@@ -32,12 +35,26 @@ pub struct PrepareOptions {
     pub std: [f32; 3],
 }
 
+/// Pictures to learn the ranges of activations from, so that the whole network can run in integers.
+pub struct Calibration<'a> {
+    /// Of the kind that the network will see; some dozens do.
+    pub pictures: &'a [Picture],
+    /// Called when the network has seen one more.
+    pub seen: &'a (dyn Fn() + Sync),
+}
+
 /// Prepares a network; gives the bytes of the new ONNX file and what it says of itself.
 ///
 /// # Errors
 /// `BadModel` if the file is damaged, is not an image network, or has no such layer; the message
 /// then lists layers that it has.
-pub fn prepare(bytes: &[u8], options: &PrepareOptions) -> Result<(Vec<u8>, ModelSpec)> {
+///
+/// Without a calibration only the weights become int8, and the network runs in real numbers.
+pub fn prepare(
+    bytes: &[u8],
+    options: &PrepareOptions,
+    calibration: Option<&Calibration<'_>>,
+) -> Result<(Vec<u8>, ModelSpec)> {
     let mut model = onnx::decode(bytes)?;
     let opset = model
         .opset_import
@@ -74,8 +91,16 @@ pub fn prepare(bytes: &[u8], options: &PrepareOptions) -> Result<(Vec<u8>, Model
 
     fold_batch_norm(graph)?;
     let ranks_and_dims = layer_dims(&model, shape)?;
+    match calibration {
+        None => quantise_weights(onnx::graph_mut(&mut model)?)?,
+        Some(calibration) => {
+            let observed = observe(&model, &layers, &input, layout, calibration)?;
+            let ranges = observed.iter().map(|(name, seen)| (name.clone(), seen.range())).collect();
+            let graph = onnx::graph_mut(&mut model)?;
+            quantise::apply(graph, &layers, input_range(&input), &ranges)?;
+        }
+    }
     let graph = onnx::graph_mut(&mut model)?;
-    quantise_weights(graph)?;
     let layers: Vec<Layer> = layers
         .into_iter()
         .zip(&ranks_and_dims)
@@ -88,6 +113,63 @@ pub fn prepare(bytes: &[u8], options: &PrepareOptions) -> Result<(Vec<u8>, Model
     model.producer_name = "lookalike".into();
     model.producer_version = env!("CARGO_PKG_VERSION").into();
     Ok((write::encode(&model), spec))
+}
+
+/// What pixels become: the range that the input's codes have to cover.
+fn input_range(input: &InputSpec) -> (f32, f32) {
+    let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
+    for (mean, std) in input.mean.iter().zip(&input.std) {
+        min = min.min(-mean / std);
+        max = max.max((1.0 - mean) / std);
+    }
+    (min, max)
+}
+
+/// Runs the network in real numbers on the pictures and watches the tensors that will get codes.
+fn observe(
+    model: &ModelProto,
+    layers: &[String],
+    input: &InputSpec,
+    layout: Layout,
+    calibration: &Calibration<'_>,
+) -> Result<BTreeMap<String, Observed>> {
+    if calibration.pictures.is_empty() {
+        return Err(Error::new(ErrorKind::BadQuery, "there are no pictures to calibrate with"));
+    }
+    let mut watched = model.clone();
+    let graph = onnx::graph_mut(&mut watched)?;
+    let names = quantise::points(graph, layers);
+    graph.output = names.iter().map(|name| onnx::value_info(name, &[None; 4])).collect();
+    let spec = ModelSpec { name: String::new(), input: *input, layout, layers: Vec::new() };
+    let failed = |cause: TractError| {
+        Error::with_source(ErrorKind::BadModel, "the network failed", format!("{cause:#}"))
+    };
+    let plan = super::plan(&watched, &spec).map_err(failed)?;
+    let one = |picture: &Picture| -> Result<BTreeMap<String, Observed>> {
+        let planes = normalise(&resize(picture, input.size)?, input);
+        let outputs = plan
+            .run(tvec!(super::input_tensor(&planes, &spec).map_err(failed)?.into()))
+            .map_err(failed)?;
+        let mut all = BTreeMap::new();
+        for (name, output) in names.iter().zip(outputs) {
+            let values = output.to_plain_array_view::<f32>().map_err(failed)?;
+            if !values.iter().all(|v| v.is_finite()) {
+                return Err(bad(format!("tensor {name:?} has numbers that are not finite")));
+            }
+            let mut observed = Observed::default();
+            observed.add(values.iter().copied());
+            all.insert(name.clone(), observed);
+        }
+        (calibration.seen)();
+        Ok(all)
+    };
+    let join = |mut a: BTreeMap<String, Observed>, b: BTreeMap<String, Observed>| {
+        for (name, observed) in b {
+            a.entry(name).or_default().merge(observed);
+        }
+        Ok(a)
+    };
+    calibration.pictures.par_iter().map(one).try_reduce(BTreeMap::new, join)
 }
 
 /// The tensor that `name` means: a tensor's own name, or a node's for its first output.

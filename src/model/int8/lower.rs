@@ -76,10 +76,25 @@ enum Value<'a> {
 
 #[derive(Clone)]
 enum Work<'a> {
-    Conv { input: usize, weights: &'a TensorProto, scales: Vec<f32>, bias: Vec<f32>, window: Window, depthwise: bool },
-    AveragePool { input: usize, window: Window, include_pad: bool },
-    Add { inputs: [usize; 2] },
-    Concat { inputs: Vec<usize> },
+    Conv {
+        input: usize,
+        weights: &'a TensorProto,
+        scales: Vec<f32>,
+        bias: Vec<f32>,
+        window: Window,
+        depthwise: bool,
+    },
+    AveragePool {
+        input: usize,
+        window: Window,
+        include_pad: bool,
+    },
+    Add {
+        inputs: [usize; 2],
+    },
+    Concat {
+        inputs: Vec<usize>,
+    },
 }
 
 /// Rewrites a whole graph. `nhwc` says that the input is `[1, side, side, 3]`, else it is `[1, 3, side, side]`;
@@ -87,7 +102,13 @@ enum Work<'a> {
 ///
 /// # Errors
 /// See [`NotLowered`]; names the node.
-pub(crate) fn lower(graph: &GraphProto, side: usize, nhwc: bool, layers: &[String], isa: Isa) -> Result<Program> {
+pub(crate) fn lower(
+    graph: &GraphProto,
+    side: usize,
+    nhwc: bool,
+    layers: &[String],
+    isa: Isa,
+) -> Result<Program> {
     let mut readers: HashMap<&str, usize> = HashMap::new();
     for name in graph.node.iter().flat_map(|n| &n.input).chain(layers) {
         *readers.entry(name).or_default() += 1;
@@ -103,7 +124,9 @@ pub(crate) fn lower(graph: &GraphProto, side: usize, nhwc: bool, layers: &[Strin
         isa,
     };
     let mut inputs = graph.input.iter().filter(|i| !lowering.stored.contains_key(i.name.as_str()));
-    let (Some(input), None) = (inputs.next(), inputs.next()) else { return unsupported("the network has not exactly one input") };
+    let (Some(input), None) = (inputs.next(), inputs.next()) else {
+        return unsupported("the network has not exactly one input");
+    };
     lowering.values.insert(&input.name, Value::Input);
     for node in &graph.node {
         let place = || format!("node {:?} ({})", node.name, node.op_type);
@@ -134,7 +157,9 @@ struct Lowering<'a> {
 
 impl<'a> Lowering<'a> {
     fn node(&mut self, node: &'a NodeProto) -> Result<()> {
-        let Some(output) = node.output.first().map(String::as_str) else { return broken("it has no output") };
+        let Some(output) = node.output.first().map(String::as_str) else {
+            return broken("it has no output");
+        };
         let value = match node.op_type.as_str() {
             "QuantizeLinear" => self.quantise(node)?,
             "DequantizeLinear" => self.dequantise(node)?,
@@ -143,10 +168,13 @@ impl<'a> Lowering<'a> {
             "Clip" => {
                 let bound = |i: usize, default: f32| match node.input.get(i).map(String::as_str) {
                     None | Some("") => Ok(default),
-                    Some(name) => match self.stored.get(name).map(|t| onnx::floats(t)).transpose()?.as_deref() {
-                        Some([x]) if !x.is_nan() => Ok(*x),
-                        _ => unsupported("a bound is not a constant number"),
-                    },
+                    Some(name) => {
+                        match self.stored.get(name).map(|t| onnx::floats(t)).transpose()?.as_deref()
+                        {
+                            Some([x]) if !x.is_nan() => Ok(*x),
+                            _ => unsupported("a bound is not a constant number"),
+                        }
+                    }
                 };
                 let (lo, hi) = (bound(1, f32::NEG_INFINITY)?, bound(2, f32::INFINITY)?);
                 if lo > hi {
@@ -179,7 +207,9 @@ impl<'a> Lowering<'a> {
                 if !matches!(int(node, "axis"), Some(1 | -3)) {
                     return unsupported("not along the channels");
                 }
-                let inputs = (0..node.input.len()).map(|i| self.real(node, i)).collect::<Result<Vec<_>>>()?;
+                let inputs = (0..node.input.len())
+                    .map(|i| self.real(node, i))
+                    .collect::<Result<Vec<_>>>()?;
                 let all: Vec<Tensor> = inputs.iter().map(|id| self.builder.get(*id)).collect();
                 let Some(first) = all.first() else { return broken("it has no inputs") };
                 if all.iter().any(|t| (t.shape.h, t.shape.w) != (first.shape.h, first.shape.w)) {
@@ -208,10 +238,14 @@ impl<'a> Lowering<'a> {
     }
 
     fn value(&self, node: &NodeProto, i: usize) -> Result<Value<'a>> {
-        let Some(name) = node.input.get(i).map(String::as_str) else { return broken(format!("input {i} is missing")) };
+        let Some(name) = node.input.get(i).map(String::as_str) else {
+            return broken(format!("input {i} is missing"));
+        };
         match self.values.get(name) {
             Some(value) => Ok(value.clone()),
-            None if self.stored.contains_key(name) => unsupported(format!("{name:?} is a constant")),
+            None if self.stored.contains_key(name) => {
+                unsupported(format!("{name:?} is a constant"))
+            }
             None => broken(format!("it reads {name:?}, which nothing has written")),
         }
     }
@@ -225,8 +259,12 @@ impl<'a> Lowering<'a> {
 
     /// Scales and zero points (as for `u8`) of a Q or DQ node, and whether its codes are signed.
     fn params(&self, node: &NodeProto) -> Result<(Vec<f32>, Vec<i32>, Option<bool>)> {
-        let stored = |i: usize| node.input.get(i).filter(|n| !n.is_empty()).map(|n| self.stored.get(n.as_str()));
-        let Some(Some(scale)) = stored(1) else { return unsupported("its scale is not a constant") };
+        let stored = |i: usize| {
+            node.input.get(i).filter(|n| !n.is_empty()).map(|n| self.stored.get(n.as_str()))
+        };
+        let Some(Some(scale)) = stored(1) else {
+            return unsupported("its scale is not a constant");
+        };
         let scales = onnx::floats(scale)?;
         if scales.is_empty() || !scales.iter().all(|s| s.is_finite() && *s > 0.0) {
             return broken("a scale is not a number above 0");
@@ -277,19 +315,26 @@ impl<'a> Lowering<'a> {
                 if scales.len() != 1 && scales.len() != codes.len() {
                     return broken(format!("{} scales for {} numbers", scales.len(), codes.len()));
                 }
-                let values = codes.iter().enumerate().map(|(i, q)| (q * f64::from(scales[i % scales.len()])) as f32);
+                let values = codes
+                    .iter()
+                    .enumerate()
+                    .map(|(i, q)| (q * f64::from(scales[i % scales.len()])) as f32);
                 return Ok(Value::Vector(values.collect()));
             }
             if data_type != Ok(DataType::Int8) || zeros.iter().any(|z| *z != 0) {
                 return unsupported("weights are not symmetric int8");
             }
             let channels = tensor.dims.first().copied().unwrap_or(0);
-            if scales.len() != 1 && (scales.len() as i64 != channels || int(node, "axis").unwrap_or(1) != 0) {
+            if scales.len() != 1
+                && (scales.len() as i64 != channels || int(node, "axis").unwrap_or(1) != 0)
+            {
                 return unsupported("scales are not per output channel");
             }
             return Ok(Value::Weights { tensor, scales });
         }
-        let Value::Codes(id) = self.value(node, 0)? else { return unsupported("its input is not quantised") };
+        let Value::Codes(id) = self.value(node, 0)? else {
+            return unsupported("its input is not quantised");
+        };
         let to = self.activation(node)?;
         let from = self.builder.get(id);
         if (from.scale, from.zero_point) != (to.scale, to.zero_point) {
@@ -302,7 +347,12 @@ impl<'a> Lowering<'a> {
         match self.value(node, 0)? {
             Value::Pending { node: origin, work, lo, hi } => {
                 self.only_reader(node)?;
-                Ok(Value::Pending { node: origin, work, lo: lo.max(min).min(max), hi: hi.min(max).max(min) })
+                Ok(Value::Pending {
+                    node: origin,
+                    work,
+                    lo: lo.max(min).min(max),
+                    hi: hi.min(max).max(min),
+                })
             }
             _ => unsupported("its input is not the result of a convolution or sum"),
         }
@@ -311,14 +361,23 @@ impl<'a> Lowering<'a> {
     /// A pending value is folded into what reads it, so there can be one reader only.
     fn only_reader(&self, node: &NodeProto) -> Result<()> {
         let name = node.input[0].as_str();
-        if self.readers.get(name) == Some(&1) { Ok(()) } else { unsupported(format!("{name:?} is also read unquantised")) }
+        if self.readers.get(name) == Some(&1) {
+            Ok(())
+        } else {
+            unsupported(format!("{name:?} is also read unquantised"))
+        }
     }
 
     fn conv(&mut self, node: &'a NodeProto) -> Result<Value<'a>> {
         let input = self.real(node, 0)?;
-        let Value::Weights { tensor, scales } = self.value(node, 1)? else { return unsupported("its weights are not quantised") };
-        let dims: Vec<usize> = tensor.dims.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect();
-        let [out_c, group_c, kh, kw] = dims[..] else { return unsupported("its weights are not of rank 4") };
+        let Value::Weights { tensor, scales } = self.value(node, 1)? else {
+            return unsupported("its weights are not quantised");
+        };
+        let dims: Vec<usize> =
+            tensor.dims.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect();
+        let [out_c, group_c, kh, kw] = dims[..] else {
+            return unsupported("its weights are not of rank 4");
+        };
         let bias = match node.input.get(2).map(String::as_str) {
             None | Some("") => vec![0.0; out_c],
             Some(name) => match (self.values.get(name), self.stored.get(name)) {
@@ -328,7 +387,10 @@ impl<'a> Lowering<'a> {
             },
         };
         if bias.len() != out_c || !bias.iter().all(|b| b.is_finite()) {
-            return broken(format!("{} biases for {out_c} channels, or some are not finite", bias.len()));
+            return broken(format!(
+                "{} biases for {out_c} channels, or some are not finite",
+                bias.len()
+            ));
         }
         let c = self.builder.get(input).shape.c;
         let groups = int(node, "group").unwrap_or(1);
@@ -353,7 +415,8 @@ impl<'a> Lowering<'a> {
                 if self.nhwc {
                     return unsupported("the input is quantised before it is transposed");
                 }
-                let tensor = Tensor { shape: self.shape, scale: to.scale, zero_point: to.zero_point };
+                let tensor =
+                    Tensor { shape: self.shape, scale: to.scale, zero_point: to.zero_point };
                 Ok(Value::Codes(self.builder.tensor(tensor)))
             }
             Value::Real(id) => {
@@ -363,7 +426,8 @@ impl<'a> Lowering<'a> {
                 }
                 let clamp = Clamp { zero_point: to.zero_point, lo: 0, hi: 255 };
                 let op = Op::Requantise { scale: ratio(from.scale, to.scale)?, clamp };
-                let tensor = Tensor { shape: from.shape, scale: to.scale, zero_point: to.zero_point };
+                let tensor =
+                    Tensor { shape: from.shape, scale: to.scale, zero_point: to.zero_point };
                 Ok(Value::Codes(self.builder.node(&node.name, op, vec![id], tensor)))
             }
             Value::Pending { node: origin, work, lo, hi } => {
@@ -374,8 +438,17 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn emit(&mut self, node: &NodeProto, work: Work<'_>, lo: f32, hi: f32, to: Quant) -> Result<usize> {
-        let code = |x: f32| ((x / to.scale).round_ties_even() + f32::from(to.zero_point)).clamp(0.0, 255.0) as u8;
+    fn emit(
+        &mut self,
+        node: &NodeProto,
+        work: Work<'_>,
+        lo: f32,
+        hi: f32,
+        to: Quant,
+    ) -> Result<usize> {
+        let code = |x: f32| {
+            ((x / to.scale).round_ties_even() + f32::from(to.zero_point)).clamp(0.0, 255.0) as u8
+        };
         let clamp = Clamp { zero_point: to.zero_point, lo: code(lo), hi: code(hi) };
         let tensor = |shape: Shape| Tensor { shape, scale: to.scale, zero_point: to.zero_point };
         match work {
@@ -390,9 +463,21 @@ impl<'a> Lowering<'a> {
                 for (o, b) in bias.iter().enumerate() {
                     let unit = f64::from(from.scale) * f64::from(scale_of(o));
                     scale.push((unit / f64::from(to.scale)) as f32);
-                    whole.push((f64::from(*b) / unit).round_ties_even().clamp(f64::from(i32::MIN), f64::from(i32::MAX)) as i32);
+                    whole.push(
+                        (f64::from(*b) / unit)
+                            .round_ties_even()
+                            .clamp(f64::from(i32::MIN), f64::from(i32::MAX))
+                            as i32,
+                    );
                 }
-                let params = ConvParams { input: from.shape, out_c, window, input_zero_point: from.zero_point, scale, clamp };
+                let params = ConvParams {
+                    input: from.shape,
+                    out_c,
+                    window,
+                    input_zero_point: from.zero_point,
+                    scale,
+                    clamp,
+                };
                 let shape = params.output()?;
                 let raw = bytes(weights);
                 let per_channel = group_c * kh * kw;
@@ -402,7 +487,11 @@ impl<'a> Lowering<'a> {
                 for (o, channel) in raw.chunks_exact(per_channel.max(1)).enumerate() {
                     for (i, plane) in channel.chunks_exact(taps).enumerate() {
                         for (tap, w) in plane.iter().enumerate() {
-                            let at = if depthwise { tap * out_c + o } else { o * per_channel + tap * group_c + i };
+                            let at = if depthwise {
+                                tap * out_c + o
+                            } else {
+                                o * per_channel + tap * group_c + i
+                            };
                             packed[at] = *w as i8;
                         }
                     }
@@ -417,8 +506,18 @@ impl<'a> Lowering<'a> {
             Work::AveragePool { input, window, include_pad } => {
                 let from = self.builder.get(input);
                 let (h, w) = window.output(from.shape.h, from.shape.w)?;
-                let op = Op::AveragePool { window, include_pad, scale: ratio(from.scale, to.scale)?, clamp };
-                Ok(self.builder.node(&node.name, op, vec![input], tensor(Shape { h, w, ..from.shape })))
+                let op = Op::AveragePool {
+                    window,
+                    include_pad,
+                    scale: ratio(from.scale, to.scale)?,
+                    clamp,
+                };
+                Ok(self.builder.node(
+                    &node.name,
+                    op,
+                    vec![input],
+                    tensor(Shape { h, w, ..from.shape }),
+                ))
             }
             Work::Add { inputs } => {
                 let [a, b] = inputs.map(|id| self.builder.get(id));
@@ -457,7 +556,13 @@ fn integers(tensor: &TensorProto) -> Result<Vec<f64>> {
     Ok(if tensor.raw_data.is_empty() {
         tensor.int32_data.iter().map(|q| f64::from(*q)).collect()
     } else {
-        tensor.raw_data.as_chunks::<4>().0.iter().map(|b| f64::from(i32::from_le_bytes(*b))).collect()
+        tensor
+            .raw_data
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| f64::from(i32::from_le_bytes(*b)))
+            .collect()
     })
 }
 
@@ -499,11 +604,14 @@ fn window(node: &NodeProto, shape: Shape, weights: Option<(usize, usize)>) -> Re
     if stride.0 == 0 || stride.1 == 0 {
         return broken("a stride of 0");
     }
-    let auto = node.attribute.iter().find(|a| a.name == "auto_pad").map_or(&b"NOTSET"[..], |a| &a.s[..]);
+    let auto =
+        node.attribute.iter().find(|a| a.name == "auto_pad").map_or(&b"NOTSET"[..], |a| &a.s[..]);
     let (pad_before, pad_after) = match auto {
         b"NOTSET" | b"" => match ints(node, "pads") {
             None | Some([]) => ((0, 0), (0, 0)),
-            Some(pads @ &[top, left, bottom, right]) if pads.iter().all(|p| (0..64).contains(p)) => {
+            Some(pads @ &[top, left, bottom, right])
+                if pads.iter().all(|p| (0..64).contains(p)) =>
+            {
                 ((top as usize, left as usize), (bottom as usize, right as usize))
             }
             Some(pads) => return broken(format!("pads {pads:?}")),
@@ -512,7 +620,11 @@ fn window(node: &NodeProto, shape: Shape, weights: Option<(usize, usize)>) -> Re
         b"SAME_UPPER" | b"SAME_LOWER" => {
             let side = |n: usize, k: usize, s: usize| {
                 let all = ((n.div_ceil(s) - 1) * s + k).saturating_sub(n);
-                if auto == b"SAME_UPPER" { (all / 2, all.div_ceil(2)) } else { (all.div_ceil(2), all / 2) }
+                if auto == b"SAME_UPPER" {
+                    (all / 2, all.div_ceil(2))
+                } else {
+                    (all.div_ceil(2), all / 2)
+                }
             };
             let (y, x) = (side(shape.h, kernel.0, stride.0), side(shape.w, kernel.1, stride.1));
             ((y.0, x.0), (y.1, x.1))

@@ -10,4 +10,4 @@ mod program;
 pub(super) mod quantise;
 
 pub(crate) use lower::{NotLowered, lower};
-pub(crate) use program::{Alone, Map, Program, Split, State};
+pub(crate) use program::{Alone, Program, State};

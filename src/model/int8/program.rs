@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use crate::kernels::{
-    AddParams, BadLayer, Clamp, Conv, Depthwise, Rows, Scratch, Shape, Window, add, average_pool, max_pool, requantise_map,
+    AddParams, BadLayer, Clamp, Conv, Depthwise, Rows, Scratch, Shape, Window, add, average_pool,
+    max_pool, requantise_map,
 };
 
 /// Most memory that the maps of one network may take.
@@ -23,9 +24,17 @@ pub(crate) enum Op {
     Conv(Conv),
     Depthwise(Depthwise),
     MaxPool(Window),
-    AveragePool { window: Window, include_pad: bool, scale: f32, clamp: Clamp },
+    AveragePool {
+        window: Window,
+        include_pad: bool,
+        scale: f32,
+        clamp: Clamp,
+    },
     Add(AddParams),
-    Requantise { scale: f32, clamp: Clamp },
+    Requantise {
+        scale: f32,
+        clamp: Clamp,
+    },
     /// Vanishes when the program is finished: its inputs are written in place.
     Concat,
 }
@@ -73,7 +82,8 @@ impl Builder {
         let mut home: Vec<Option<(usize, usize)>> = vec![None; tensors.len()];
         let mut steps: Vec<Node> = Vec::with_capacity(nodes.len());
         // Sums are written densely.
-        let dense: Vec<usize> = nodes.iter().filter(|n| matches!(n.op, Op::Add(_))).map(|n| n.output).collect();
+        let dense: Vec<usize> =
+            nodes.iter().filter(|n| matches!(n.op, Op::Add(_))).map(|n| n.output).collect();
         for node in nodes {
             if !matches!(node.op, Op::Concat) {
                 steps.push(node);
@@ -84,14 +94,24 @@ impl Builder {
             for member in node.inputs {
                 let from = tensors[member];
                 let same = from.scale == to.scale && from.zero_point == to.zero_point;
-                if same && readers[member] == 1 && member != 0 && home[member].is_none() && !dense.contains(&member) {
+                if same
+                    && readers[member] == 1
+                    && member != 0
+                    && home[member].is_none()
+                    && !dense.contains(&member)
+                {
                     home[member] = Some((node.output, offset));
                 } else {
                     let clamp = Clamp { zero_point: to.zero_point, lo: 0, hi: 255 };
                     tensors.push(Tensor { shape: from.shape, ..to });
                     home.push(Some((node.output, offset)));
                     let op = Op::Requantise { scale: from.scale / to.scale, clamp };
-                    steps.push(Node { name: node.name.clone(), op, inputs: vec![member], output: tensors.len() - 1 });
+                    steps.push(Node {
+                        name: node.name.clone(),
+                        op,
+                        inputs: vec![member],
+                        output: tensors.len() - 1,
+                    });
                 }
                 offset += from.shape.c;
             }
@@ -119,7 +139,7 @@ impl Builder {
         let mut free: Vec<usize> = Vec::new();
         let mut slot_of: Vec<Option<usize>> = vec![None; tensors.len()];
         let mut live: Vec<usize> = Vec::new();
-        let mut claim = |id: usize, slots: &mut Vec<usize>, free: &mut Vec<usize>| {
+        let claim = |id: usize, slots: &mut Vec<usize>, free: &mut Vec<usize>| {
             let need = tensors[id].shape.len();
             // The smallest that is large enough, else the largest, which grows.
             let fit = (0..free.len()).min_by_key(|i| {
@@ -148,11 +168,18 @@ impl Builder {
                 slot_of[root] = Some(claim(root, &mut slots, &mut free));
                 live.push(root);
             }
-            let slot = |id: usize| slot_of[id].ok_or_else(|| BadLayer(format!("node {:?} reads what nothing has written", step.name)));
+            let slot = |id: usize| {
+                slot_of[id].ok_or_else(|| {
+                    BadLayer(format!("node {:?} reads what nothing has written", step.name))
+                })
+            };
             let mut inputs = Vec::with_capacity(step.inputs.len());
             for input in &step.inputs {
                 if place(*input) != (*input, 0) {
-                    return Err(BadLayer(format!("node {:?} reads a part of a concatenation", step.name)));
+                    return Err(BadLayer(format!(
+                        "node {:?} reads a part of a concatenation",
+                        step.name
+                    )));
                 }
                 inputs.push((slot(*input)?, tensors[*input].shape));
             }
@@ -173,7 +200,10 @@ impl Builder {
             });
         }
         if slots.iter().sum::<usize>() > MAX_MAPS {
-            return Err(BadLayer(format!("the network's maps take {} bytes", slots.iter().sum::<usize>())));
+            return Err(BadLayer(format!(
+                "the network's maps take {} bytes",
+                slots.iter().sum::<usize>()
+            )));
         }
         let outputs = outputs
             .iter()
@@ -182,7 +212,13 @@ impl Builder {
                 _ => Err(BadLayer("an output is part of a concatenation or not computed".into())),
             })
             .collect::<Result<_, _>>()?;
-        Ok(Program { input: tensors[0], input_slot: slot_of[0].unwrap_or(0), steps: program, slots, outputs })
+        Ok(Program {
+            input: tensors[0],
+            input_slot: slot_of[0].unwrap_or(0),
+            steps: program,
+            slots,
+            outputs,
+        })
     }
 }
 
@@ -226,7 +262,8 @@ impl Map<'_> {
     /// Real values, HWC.
     pub(crate) fn values(&self) -> Vec<f32> {
         let zero = i32::from(self.tensor.zero_point);
-        let table: [f32; 256] = std::array::from_fn(|code| (code as i32 - zero) as f32 * self.tensor.scale);
+        let table: [f32; 256] =
+            std::array::from_fn(|code| (code as i32 - zero) as f32 * self.tensor.scale);
         self.codes.iter().map(|code| table[usize::from(*code)]).collect()
     }
 }
@@ -304,7 +341,12 @@ impl Program {
     /// # Panics
     ///
     /// When the input's length is wrong; the caller checks it.
-    pub(crate) fn run<'s>(&self, input: &[u8], state: &'s mut State, split: &dyn Split) -> Vec<Map<'s>> {
+    pub(crate) fn run<'s>(
+        &self,
+        input: &[u8],
+        state: &'s mut State,
+        split: &dyn Split,
+    ) -> Vec<Map<'s>> {
         self.run_timed(input, state, split, &mut |_| {})
     }
 
@@ -335,7 +377,13 @@ impl Program {
             state.slots[slot] = buffer;
             after(i);
         }
-        self.outputs.iter().map(|(slot, tensor)| Map { tensor: *tensor, codes: &state.slots[*slot][..tensor.shape.len()] }).collect()
+        self.outputs
+            .iter()
+            .map(|(slot, tensor)| Map {
+                tensor: *tensor,
+                codes: &state.slots[*slot][..tensor.shape.len()],
+            })
+            .collect()
     }
 }
 
@@ -353,7 +401,8 @@ impl Step {
         let width = split.width().min(scratch.len()).max(1);
         let rows = shape.h.div_ceil(step).div_ceil(width) * step;
         let line = shape.w * stride;
-        let parts: Vec<Mutex<(&mut [u8], &mut Scratch)>> = out.chunks_mut(rows * line).zip(scratch).map(Mutex::new).collect();
+        let parts: Vec<Mutex<(&mut [u8], &mut Scratch)>> =
+            out.chunks_mut(rows * line).zip(scratch).map(Mutex::new).collect();
         split.run(parts.len(), &|part| {
             // Each part is taken once; a poisoned lock would mean that a kernel has panicked already.
             let mut guard = parts[part].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -366,7 +415,17 @@ impl Step {
                 Op::Depthwise(conv) => conv.run(input, range, &mut out),
                 Op::MaxPool(window) => max_pool(input_shape, window, input, range, &mut out),
                 Op::AveragePool { window, include_pad, scale, clamp } => {
-                    average_pool(input_shape, window, *include_pad, self.zero_point, *scale, *clamp, input, range, &mut out);
+                    average_pool(
+                        input_shape,
+                        window,
+                        *include_pad,
+                        self.zero_point,
+                        *scale,
+                        *clamp,
+                        input,
+                        range,
+                        &mut out,
+                    );
                 }
                 Op::Add(p) => {
                     let at = range.start * shape.w * shape.c..range.end * shape.w * shape.c;

@@ -39,17 +39,35 @@ impl Observed {
         for x in values {
             self.min = self.min.min(x);
             self.max = self.max.max(x);
-            if x > 0.0 && x.is_finite() {
+            if x > 0.0 && x < 1e30 {
                 while x >= self.width {
-                    self.width *= 2.0;
-                    for i in 0..BINS / 2 {
-                        self.bins[i] = self.bins[2 * i] + self.bins[2 * i + 1];
-                    }
-                    self.bins[BINS / 2..].fill(0);
+                    self.widen();
                 }
                 self.bins[(x / self.width * BINS as f32) as usize % BINS] += 1;
             }
         }
+    }
+
+    /// Twice the range in the same number of bins.
+    fn widen(&mut self) {
+        self.width *= 2.0;
+        for i in 0..BINS / 2 {
+            self.bins[i] = self.bins[2 * i] + self.bins[2 * i + 1];
+        }
+        self.bins[BINS / 2..].fill(0);
+    }
+
+    /// Takes in what another has seen; the order does not matter.
+    pub(crate) fn merge(&mut self, mut other: Observed) {
+        while self.width < other.width {
+            self.widen();
+        }
+        while other.width < self.width {
+            other.widen();
+        }
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.bins.iter_mut().zip(other.bins).for_each(|(a, b)| *a += b);
     }
 
     /// The range to quantise: from the smallest value to the bound that makes the mean square error smallest, where
@@ -90,8 +108,10 @@ fn readers(graph: &GraphProto) -> HashMap<&str, Vec<&NodeProto>> {
 
 /// Whether a tensor is only on its way to its activation function.
 fn is_fused(name: &str, readers: &HashMap<&str, Vec<&NodeProto>>, outputs: &[String]) -> bool {
-    let activation = |n: &&NodeProto| matches!(n.op_type.as_str(), "Relu" | "Clip") && n.input[0] == name;
-    !outputs.iter().any(|o| o == name) && readers.get(name).is_some_and(|r| r.len() == 1 && r.iter().all(activation))
+    let activation =
+        |n: &&NodeProto| matches!(n.op_type.as_str(), "Relu" | "Clip") && n.input[0] == name;
+    !outputs.iter().any(|o| o == name)
+        && readers.get(name).is_some_and(|r| r.len() == 1 && r.iter().all(activation))
 }
 
 /// The tensors whose ranges [`apply`] needs, in the graph's order.
@@ -118,7 +138,8 @@ impl Quant {
         let (min, max) = (min.min(0.0), max.max(0.0));
         let scale = (max - min) / 255.0;
         // A map of zeros: any scale will do.
-        let scale = if scale > f32::MIN_POSITIVE * 1e6 && scale.is_finite() { scale } else { 1.0 / 255.0 };
+        let scale =
+            if scale > f32::MIN_POSITIVE * 1e6 && scale.is_finite() { scale } else { 1.0 / 255.0 };
         Self { scale, zero_point: (-min / scale).round_ties_even().clamp(0.0, 255.0) as u8 }
     }
 }
@@ -134,13 +155,16 @@ pub(crate) fn apply(
     ranges: &HashMap<String, (f32, f32)>,
 ) -> Result<()> {
     let input = write::input(graph)?.name.clone();
-    let mut quants: HashMap<String, Quant> = HashMap::from([(input.clone(), Quant::of(input_range))]);
-    let points: HashSet<String> = self::points(graph, outputs).into_iter().collect();
+    let mut quants: HashMap<String, Quant> =
+        HashMap::from([(input.clone(), Quant::of(input_range))]);
+    let coded: HashSet<String> = points(graph, outputs).into_iter().collect();
     {
         let readers = readers(graph);
         // Backwards, so that a concatenation has its codes before its members take them over.
         for node in graph.node.iter().rev() {
-            let Some(name) = node.output.first().filter(|name| points.contains(*name)) else { continue };
+            let Some(name) = node.output.first().filter(|name| coded.contains(*name)) else {
+                continue;
+            };
             let joined = match readers.get(name.as_str()).map(Vec::as_slice) {
                 Some([only]) if only.op_type == "Concat" && !outputs.contains(name) => {
                     only.output.first().and_then(|o| quants.get(o)).copied()
@@ -164,7 +188,8 @@ pub(crate) fn apply(
             }
         }
     }
-    let mut stored: HashMap<String, TensorProto> = graph.initializer.drain(..).map(|t| (t.name.clone(), t)).collect();
+    let mut stored: HashMap<String, TensorProto> =
+        graph.initializer.drain(..).map(|t| (t.name.clone(), t)).collect();
     let mut made: Vec<TensorProto> = Vec::new();
     let mut nodes: Vec<NodeProto> = Vec::new();
     let codes = format!("{input}.real");
@@ -172,7 +197,8 @@ pub(crate) fn apply(
     for mut node in graph.node.drain(..) {
         if node.op_type == "Conv" {
             let from = quants.get(&node.input[0]).copied();
-            weights(&node, from, &mut stored, &mut nodes, &mut made).map_err(|e| e.at(format_args!("node {:?}", node.name)))?;
+            weights(&node, from, &mut stored, &mut nodes, &mut made)
+                .map_err(|e| e.at(format_args!("node {:?}", node.name)))?;
         }
         for name in &mut node.input {
             if *name == input {
@@ -190,7 +216,8 @@ pub(crate) fn apply(
         }
     }
     graph.node = nodes;
-    let used: HashSet<&str> = graph.node.iter().flat_map(|n| n.input.iter().map(String::as_str)).collect();
+    let used: HashSet<&str> =
+        graph.node.iter().flat_map(|n| n.input.iter().map(String::as_str)).collect();
     made.extend(stored.into_values());
     made.retain(|t| used.contains(t.name.as_str()));
     made.sort_by(|a, b| a.name.cmp(&b.name));
@@ -200,7 +227,14 @@ pub(crate) fn apply(
 }
 
 /// Q and DQ with the same scale.
-fn pair(from: &str, codes: &str, to: &str, quant: Quant, nodes: &mut Vec<NodeProto>, made: &mut Vec<TensorProto>) {
+fn pair(
+    from: &str,
+    codes: &str,
+    to: &str,
+    quant: Quant,
+    nodes: &mut Vec<NodeProto>,
+    made: &mut Vec<TensorProto>,
+) {
     let (scale, zero) = (format!("{codes}.scale"), format!("{codes}.zero"));
     made.push(onnx::float_tensor(&scale, &[], &[quant.scale]));
     made.push(tensor(&zero, &[], DataType::Uint8, vec![quant.zero_point]));
@@ -212,7 +246,13 @@ fn pair(from: &str, codes: &str, to: &str, quant: Quant, nodes: &mut Vec<NodePro
 }
 
 fn tensor(name: &str, dims: &[i64], data_type: DataType, raw_data: Vec<u8>) -> TensorProto {
-    TensorProto { name: name.into(), dims: dims.to_vec(), data_type: data_type as i32, raw_data, ..TensorProto::default() }
+    TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: data_type as i32,
+        raw_data,
+        ..TensorProto::default()
+    }
 }
 
 /// Replaces the weights and the bias of a convolution by codes behind `DequantizeLinear`.
@@ -235,7 +275,11 @@ fn weights(
     let mut codes = Vec::with_capacity(values.len());
     for channel in values.chunks(values.len() / channels) {
         let scale = weight_scale(channel);
-        codes.extend(channel.iter().map(|w| (w / scale).round_ties_even().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8));
+        codes.extend(
+            channel
+                .iter()
+                .map(|w| (w / scale).round_ties_even().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8),
+        );
         scales.push(scale);
     }
     let [q, s, z] = ["codes", "scale", "zero"].map(|part| format!("{name}.{part}"));
@@ -243,17 +287,25 @@ fn weights(
     made.push(onnx::float_tensor(&s, &[channels as i64], &scales));
     made.push(write::int8_tensor(&z, &[channels as i64], &vec![0; channels]));
     nodes.push(write::node("DequantizeLinear", &[&q, &s, &z], name, &[("axis", 0)]));
-    let (Some(from), Some(bias)) = (from, node.input.get(2).and_then(|name| stored.get(name))) else { return Ok(()) };
+    let (Some(from), Some(bias)) = (from, node.input.get(2).and_then(|name| stored.get(name)))
+    else {
+        return Ok(());
+    };
     let bias_name = bias.name.clone();
     let bias = onnx::floats(bias)?;
     if bias.len() != channels || !bias.iter().all(|b| b.is_finite()) {
-        return Err(bad(format!("{} biases for {channels} channels, or some are not finite", bias.len())));
+        return Err(bad(format!(
+            "{} biases for {channels} channels, or some are not finite",
+            bias.len()
+        )));
     }
     let units: Vec<f32> = scales.iter().map(|s| s * from.scale).collect();
     let codes: Vec<u8> = bias
         .iter()
         .zip(&units)
-        .flat_map(|(b, unit)| ((f64::from(*b) / f64::from(*unit)).round_ties_even() as i32).to_le_bytes())
+        .flat_map(|(b, unit)| {
+            ((f64::from(*b) / f64::from(*unit)).round_ties_even() as i32).to_le_bytes()
+        })
         .collect();
     stored.remove(&bias_name);
     let [q, s, z] = ["codes", "scale", "zero"].map(|part| format!("{bias_name}.{part}"));
@@ -272,8 +324,16 @@ fn weight_scale(channel: &[f32]) -> f32 {
         return 1.0;
     }
     let error = |scale: f32| -> f32 {
-        channel.iter().map(|w| (w - (w / scale).round_ties_even().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).powi(2)).sum()
+        channel
+            .iter()
+            .map(|w| {
+                (w - (w / scale).round_ties_even().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).powi(2)
+            })
+            .sum()
     };
     let scales = (16..=24).map(|i| peak / WEIGHT_MAX * i as f32 / 24.0);
-    scales.map(|s| (error(s), s)).min_by(|a, b| a.0.total_cmp(&b.0)).map_or(peak / WEIGHT_MAX, |(_, s)| s)
+    scales
+        .map(|s| (error(s), s))
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or(peak / WEIGHT_MAX, |(_, s)| s)
 }
