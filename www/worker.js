@@ -103,10 +103,10 @@ class Host {
   async #wasm() {
     try {
       const module = await import(this.pkgUrl);
-      await module.default();
+      await module.default({ module_or_path: new URL('lookalike_bg.wasm', this.pkgUrl) });
       return module.LookalikeEngine;
     } catch (cause) {
-      throw new LookalikeError(offline() ? 'offline' : 'setup', `${this.pkgUrl}: the search engine could not be loaded`, { cause });
+      throw new LookalikeError(offline() ? 'offline' : 'setup', `${this.pkgUrl}: the search engine could not be loaded (${asError(cause).message})`, { cause });
     }
   }
 
