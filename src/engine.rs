@@ -7,11 +7,12 @@ use serde::Serialize;
 use crate::catalog::{Product, Products};
 use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
+use crate::explain::{HeatMap, explain};
 use crate::image::Picture;
 use crate::index::Index;
 use crate::manifest::{Manifest, Role, sha256};
 use crate::mask::{Fill, Mask};
-use crate::model::Network;
+use crate::model::{Features, Network};
 use crate::preprocess::resize;
 use crate::query::{DEFAULT_K, Query, View};
 
@@ -40,8 +41,40 @@ struct Photo {
     /// As given; shrunk to the network's input size once that is known.
     picture: Picture,
     mask: Option<Mask>,
-    whole: Option<Embedding>,
-    masked: Option<Embedding>,
+    whole: Option<Seen>,
+    masked: Option<Seen>,
+}
+
+/// What the network saw.
+struct Seen {
+    features: Features,
+    embedding: Embedding,
+}
+
+impl Photo {
+    /// What the network sees, computed if it is not known yet, and the mask if the view has one.
+    fn seen(
+        &mut self,
+        network: &Network,
+        index: &Index,
+        view: View,
+    ) -> Result<(&Seen, Option<&Mask>)> {
+        let size = network.spec().input.size;
+        if (self.picture.width(), self.picture.height()) != (size, size) {
+            self.picture = resize(&self.picture, size)?;
+        }
+        let mask = self.mask.as_ref().filter(|mask| view == View::Masked && !mask.is_empty());
+        let slot = if mask.is_some() { &mut self.masked } else { &mut self.whole };
+        let seen = match slot {
+            Some(seen) => seen,
+            empty => {
+                let features = features(network, &self.picture, mask)?;
+                let embedding = index.projection().apply(&features.pool(mask)?)?;
+                empty.insert(Seen { features, embedding })
+            }
+        };
+        Ok((seen, mask))
+    }
 }
 
 /// A catalogue that can be searched. Files are provided one by one, in any order; index and
@@ -171,19 +204,21 @@ impl Engine {
         let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
         let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
         let photo = self.photo.as_mut().ok_or_else(no_photo)?;
-        let size = network.spec().input.size;
-        if (photo.picture.width(), photo.picture.height()) != (size, size) {
-            photo.picture = resize(&photo.picture, size)?;
-        }
-        let mask = photo.mask.as_ref().filter(|mask| view == View::Masked && !mask.is_empty());
-        let slot = if mask.is_some() { &mut photo.masked } else { &mut photo.whole };
-        match slot {
-            Some(embedding) => Ok(embedding),
-            empty => {
-                let pooled = pooled_features(network, &photo.picture, mask)?;
-                Ok(empty.insert(index.projection().apply(&pooled)?))
-            }
-        }
+        Ok(&photo.seen(network, index, view)?.0.embedding)
+    }
+
+    /// Where in the photo its similarity to a product comes from.
+    ///
+    /// # Errors
+    /// As [`Engine::embed`]; `BadQuery` if there is no such product.
+    pub fn explain(&mut self, id: &str, view: View) -> Result<HeatMap> {
+        let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
+        let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
+        let products = self.products.as_ref().ok_or_else(|| not_ready(Role::Products))?;
+        let target = index.embedding(products.row(id)?)?;
+        let photo = self.photo.as_mut().ok_or_else(no_photo)?;
+        let (seen, mask) = photo.seen(network, index, view)?;
+        explain(&seen.features, mask, index.projection(), &target)
     }
 
     /// Where in the embedding space a query looks. In this order: the start; the walk along the
@@ -295,6 +330,16 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+/// Feature maps of a picture at the network's input size, with the pixels that the mask takes out
+/// filled in.
+fn features(network: &Network, picture: &Picture, mask: Option<&Mask>) -> Result<Features> {
+    let shown = match mask {
+        Some(mask) => Cow::Owned(mask.fill(picture, Fill::default())?),
+        None => Cow::Borrowed(picture),
+    };
+    network.run(&shown)
+}
+
 /// Pooled features, `[sum of the layers' dims]`, of a picture at the network's input size, without
 /// what the mask takes out: its pixels are filled in, and the pooling passes over them.
 ///
@@ -305,11 +350,7 @@ pub fn pooled_features(
     picture: &Picture,
     mask: Option<&Mask>,
 ) -> Result<Vec<f32>> {
-    let seen = match mask {
-        Some(mask) => Cow::Owned(mask.fill(picture, Fill::default())?),
-        None => Cow::Borrowed(picture),
-    };
-    network.run(&seen)?.pool(mask)
+    features(network, picture, mask)?.pool(mask)
 }
 
 fn check_count(ours: usize, theirs: Option<usize>) -> Result<()> {

@@ -106,6 +106,24 @@ impl Projection {
     /// `Mismatch` if the length is not `in_dim`; `BadModel` if the features are not finite or give
     /// no direction.
     pub fn apply(&self, pooled: &[f32]) -> Result<Embedding> {
+        Embedding::new(self.linear(pooled)?).map_err(|cause| {
+            Error::with_source(ErrorKind::BadModel, "the network's features cannot be used", cause)
+        })
+    }
+
+    /// The length of the projected vector before it is normalised, above 0.
+    ///
+    /// # Errors
+    /// As [`Projection::apply`].
+    pub fn length(&self, pooled: &[f32]) -> Result<f32> {
+        let length = norm(&self.linear(pooled)?);
+        if length.is_finite() && length > 0.0 {
+            return Ok(length);
+        }
+        Err(Error::new(ErrorKind::BadModel, "the network's features have no direction"))
+    }
+
+    fn linear(&self, pooled: &[f32]) -> Result<Vec<f32>> {
         if pooled.len() != self.in_dim() {
             return Err(Error::new(
                 ErrorKind::Mismatch,
@@ -121,24 +139,18 @@ impl Projection {
         for (x, mean) in features.iter_mut().zip(&self.mean) {
             *x -= mean;
         }
-        let projected = self
-            .matrix
-            .chunks_exact(self.in_dim())
-            .map(|row| {
-                // Eight sums side by side: a fixed order, the same natively and in wasm, that
-                // compilers can vectorise.
-                let mut sums = [0f32; 8];
-                for (xs, ws) in features.chunks(8).zip(row.chunks(8)) {
-                    for ((sum, x), w) in sums.iter_mut().zip(xs).zip(ws) {
-                        *sum += x * w.to_f32();
-                    }
+        let row_times_features = |row: &[f16]| {
+            // Eight sums side by side: a fixed order, the same natively and in wasm, that
+            // compilers can vectorise.
+            let mut sums = [0f32; 8];
+            for (xs, ws) in features.chunks(8).zip(row.chunks(8)) {
+                for ((sum, x), w) in sums.iter_mut().zip(xs).zip(ws) {
+                    *sum += x * w.to_f32();
                 }
-                sums.iter().sum()
-            })
-            .collect();
-        Embedding::new(projected).map_err(|cause| {
-            Error::with_source(ErrorKind::BadModel, "the network's features cannot be used", cause)
-        })
+            }
+            sums.iter().sum()
+        };
+        Ok(self.matrix.chunks_exact(self.in_dim()).map(row_times_features).collect())
     }
 }
 

@@ -57,6 +57,8 @@ export interface FileEntry {
   role: "model" | "index" | "products";
   path: string; bytes: number; sha256: string; parts?: FilePart[];
 }
+/** Row by row; positive cells speak for the match, negative ones against it. */
+export interface HeatMap { width: number; height: number; values: number[] }
 export interface PictureHeader { format: string; width: number; height: number }
 /** Every method throws errors of this shape. */
 export interface LookalikeError extends Error {
@@ -79,6 +81,10 @@ extern "C" {
         typescript_type = "(Group & { count: number; coherence: number; offered: boolean })[]"
     )]
     pub type JsGroups;
+    #[wasm_bindgen(typescript_type = "{ photo: \"whole\" | \"masked\" }")]
+    pub type JsExplain;
+    #[wasm_bindgen(typescript_type = "HeatMap")]
+    pub type JsHeatMap;
     #[wasm_bindgen(typescript_type = "Product")]
     pub type JsProduct;
 }
@@ -102,6 +108,13 @@ struct GroupInfo<'a> {
     count: u32,
     coherence: f32,
     offered: bool,
+}
+
+#[derive(Serialize)]
+struct Heat {
+    width: usize,
+    height: usize,
+    values: Vec<f32>,
 }
 
 #[derive(Serialize)]
@@ -214,6 +227,19 @@ impl LookalikeEngine {
     pub fn embed(&mut self, masked: bool) -> Result<Vec<f32>, JsValue> {
         let view = if masked { View::Masked } else { View::Whole };
         Ok(self.0.embed(view).map_err(thrown)?.as_slice().to_vec())
+    }
+
+    /// Where in the photo its similarity to a product comes from.
+    pub fn explain(&mut self, id: &str, options: JsExplain) -> Result<JsHeatMap, JsValue> {
+        #[derive(serde::Deserialize)]
+        struct Options {
+            photo: View,
+        }
+        let options: Options = serde_wasm_bindgen::from_value(options.into()).map_err(|cause| {
+            thrown(Error::new(ErrorKind::BadQuery, format!("the options cannot be read: {cause}")))
+        })?;
+        let heat = self.0.explain(id, options.photo).map_err(thrown)?;
+        to_js(&Heat { width: heat.width, height: heat.height, values: heat.values })
     }
 
     /// All that is known of a product.

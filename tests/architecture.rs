@@ -70,7 +70,7 @@ fn dependencies_point_one_way() {
         &["preprocess", "projection"],
         &["mask"],
         &["model", "index", "catalog"],
-        &["query", "learn"],
+        &["query", "learn", "explain"],
         &["engine"],
         &["wasm", "cli"],
         &["lib", "main"],

@@ -32,6 +32,25 @@ impl FeatureMap {
         }
         Self { height, width, channels, values }
     }
+
+    /// What each cell counts for in the mean over cells, `[height][width]`, summing to 1: as much
+    /// as the mask leaves of its area.
+    ///
+    /// # Errors
+    /// `BadQuery` if the mask leaves nothing of the picture.
+    pub fn weights(&self, mask: Option<&Mask>) -> Result<Vec<f32>> {
+        let area = self.height * self.width;
+        let Some(mask) = mask else { return Ok(vec![1.0 / area as f32; area]) };
+        let scaled = mask.resized(self.width as u32, self.height as u32)?;
+        let total: u32 = scaled.coverage().iter().map(|&c| u32::from(255 - c)).sum();
+        if total == 0 {
+            return Err(Error::new(
+                ErrorKind::BadQuery,
+                "the mask covers the whole picture: leave something to search for",
+            ));
+        }
+        Ok(scaled.coverage().iter().map(|&c| f32::from(255 - c) / total as f32).collect())
+    }
 }
 
 /// The layers' maps of one picture, in the order of the model's layers.
@@ -48,29 +67,14 @@ impl Features {
     pub fn pool(&self, mask: Option<&Mask>) -> Result<Vec<f32>> {
         let mut pooled = Vec::with_capacity(self.0.iter().map(|m| m.channels).sum());
         for map in &self.0 {
-            let weights = match mask {
-                None => vec![1.0; map.height * map.width],
-                Some(mask) => mask
-                    .resized(map.width as u32, map.height as u32)?
-                    .coverage()
-                    .iter()
-                    .map(|&c| f32::from(255 - c) / 255.0)
-                    .collect(),
-            };
-            let total: f32 = weights.iter().sum();
-            if total <= 0.0 {
-                return Err(Error::new(
-                    ErrorKind::BadQuery,
-                    "the mask covers the whole picture: leave something to search for",
-                ));
-            }
-            let mut sums = vec![0f32; map.channels];
+            let weights = map.weights(mask)?;
+            let mut means = vec![0f32; map.channels];
             for (cell, weight) in map.values.chunks_exact(map.channels).zip(&weights) {
                 if *weight > 0.0 {
-                    sums.iter_mut().zip(cell).for_each(|(sum, x)| *sum += weight * x);
+                    means.iter_mut().zip(cell).for_each(|(mean, x)| *mean += weight * x);
                 }
             }
-            pooled.extend(sums.iter().map(|sum| sum / total));
+            pooled.append(&mut means);
         }
         Ok(pooled)
     }

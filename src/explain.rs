@@ -1,0 +1,131 @@
+//! Why did this match? Where in the photo the similarity to a product comes from.
+
+use crate::embedding::{Embedding, dot};
+use crate::error::Result;
+use crate::mask::Mask;
+use crate::model::Features;
+use crate::projection::{Projection, powered};
+
+/// How much each part of the photo adds to the similarity: `[height][width]`, row by row. Sums to
+/// the cosine, up to the part that the centre takes off evenly; negative cells speak against.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMap {
+    /// Cells from left to right.
+    pub width: usize,
+    /// Cells from top to bottom.
+    pub height: usize,
+    /// `height * width` values.
+    pub values: Vec<f32>,
+}
+
+/// Splits the cosine between a photo and a `target` over the cells of the photo's feature maps.
+///
+/// The score is linear in the powered pooled features, and a pooled feature is a mean over cells;
+/// each cell gets its share of the feature's part in the score. That is exact where features are
+/// not negative, as behind a ReLU. Layers add up on the grid of the finest.
+///
+/// # Errors
+/// `BadQuery` if the mask leaves nothing; `Mismatch` if features and projection do not fit.
+pub fn explain(
+    features: &Features,
+    mask: Option<&Mask>,
+    projection: &Projection,
+    target: &Embedding,
+) -> Result<HeatMap> {
+    let pooled = features.pool(mask)?;
+    // Also checks that everything fits; its norm scales the linear part to a cosine.
+    let length = projection.length(&pooled)?;
+    let input = powered(&pooled, projection.blocks());
+    // The score's slope along each powered feature: the matrix, transposed, times the target.
+    let in_dim = projection.in_dim();
+    let mut slope = vec![0f32; in_dim];
+    for (row, t) in projection.matrix().chunks_exact(in_dim).zip(target.as_slice()) {
+        slope.iter_mut().zip(row).for_each(|(s, m)| *s += t / length * m.to_f32());
+    }
+    let (width, height) =
+        features.0.iter().map(|m| (m.width, m.height)).max_by_key(|(w, h)| w * h).unwrap_or((1, 1));
+    let centre = dot(&slope, projection.mean()) / (width * height) as f32;
+    let mut values = vec![-centre; width * height];
+    let mut start = 0;
+    for map in &features.0 {
+        let channels = start..start + map.channels;
+        // What a unit of each channel in one cell adds to the score.
+        let per_unit: Vec<f32> = channels
+            .clone()
+            .map(|c| if pooled[c] == 0.0 { 0.0 } else { slope[c] * input[c] / pooled[c] })
+            .collect();
+        start = channels.end;
+        let weights = map.weights(mask)?;
+        let cells: Vec<f32> = map
+            .values
+            .chunks_exact(map.channels)
+            .zip(&weights)
+            .map(|(cell, weight)| weight * dot(cell, &per_unit))
+            .collect();
+        spread(&cells, map.width, map.height, &mut values, width, height);
+    }
+    Ok(HeatMap { width, height, values })
+}
+
+/// Adds a coarse grid to a fine one; the sum is kept.
+fn spread(
+    cells: &[f32],
+    width: usize,
+    height: usize,
+    fine: &mut [f32],
+    fine_width: usize,
+    fine_height: usize,
+) {
+    let from =
+        |i: usize, fine: usize, coarse: usize| ((2 * i + 1) * coarse / (2 * fine)).min(coarse - 1);
+    let mut counts = vec![0u32; cells.len()];
+    let at = |x: usize, y: usize| from(y, fine_height, height) * width + from(x, fine_width, width);
+    for y in 0..fine_height {
+        for x in 0..fine_width {
+            counts[at(x, y)] += 1;
+        }
+    }
+    for y in 0..fine_height {
+        for x in 0..fine_width {
+            let cell = at(x, y);
+            fine[y * fine_width + x] += cells[cell] / counts[cell] as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use half::f16;
+
+    use super::*;
+    use crate::model::FeatureMap;
+    use crate::projection::Block;
+
+    #[test]
+    fn the_heat_sums_to_the_score_and_lies_where_the_feature_is() {
+        // Two layers, 2x2 and 1x1; channel 0 of the first fires in the top right cell only.
+        let first = FeatureMap {
+            height: 2,
+            width: 2,
+            channels: 2,
+            values: vec![0.0, 1.0, 4.0, 1.0, 0.0, 1.0, 0.0, 1.0],
+        };
+        let second = FeatureMap { height: 1, width: 1, channels: 1, values: vec![9.0] };
+        let features = Features(vec![first, second]);
+        let block = |dim| Block { dim, power: 0.5, weight: 1.0 };
+        let matrix = [1.0, 0.0, 0.0, 0.0, 1.0, 0.5].map(f16::from_f32).to_vec();
+        let projection =
+            Projection::new(vec![block(2), block(1)], vec![0.1, 0.2, 0.3], matrix).unwrap();
+        let target = Embedding::new(vec![1.0, 0.2]).unwrap();
+        let heat = explain(&features, None, &projection, &target).unwrap();
+        let score = projection.apply(&features.pool(None).unwrap()).unwrap().dot(&target).unwrap();
+        assert_eq!((heat.width, heat.height), (2, 2));
+        assert!((heat.values.iter().sum::<f32>() - score).abs() < 1e-4, "{heat:?} {score}");
+        let hottest = (0..4).max_by(|&a, &b| heat.values[a].total_cmp(&heat.values[b]));
+        assert_eq!(hottest, Some(1));
+        // What is masked away adds nothing but its share of the centre.
+        let mask = Mask::new(2, 2, vec![0, 255, 0, 0]).unwrap();
+        let masked = explain(&features, Some(&mask), &projection, &target).unwrap();
+        assert!(masked.values[1] < heat.values[1]);
+    }
+}
