@@ -59,7 +59,7 @@ describe('bad input', { skip: missing() ?? false }, () => {
 
   /** @param {RegExp} words */
   async function says(words) {
-    await ui.message.filter({ hasText: words }).waitFor({ timeout: 30_000 });
+    await ui.message.filter({ hasText: words }).waitFor({ timeout: 15_000 });
     assert.equal(await ui.message.getAttribute('role'), 'alert');
   }
 

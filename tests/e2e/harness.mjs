@@ -114,7 +114,7 @@ export async function settled(page, element = 'look-alike') {
   await page.waitForFunction((selector) => {
     const app = document.querySelector(selector)?.shadowRoot?.querySelector('.app');
     return app && app.getAttribute('aria-busy') === 'false' && app.querySelector('.lists .card:not(.ghost)');
-  }, element, { timeout: 60_000 });
+  }, element, { timeout: 30_000 });
 }
 
 /**
