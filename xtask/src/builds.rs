@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::cache::{Step, fresh_folder};
+use crate::cache::{Step, files_below, fresh_folder};
 use crate::paths::Paths;
 use crate::setup::{WASM_TARGET, WasmToolchain};
 use crate::sh;
@@ -14,6 +14,9 @@ use crate::sh;
 const PACKAGE: &str = "lookalike";
 /// Profile of Cargo.toml for the browser.
 const WASM_PROFILE: &str = "wasm";
+const WASM_FILE: &str = "lookalike_bg.wasm";
+/// The features are read from the module itself.
+const WASM_OPT: [&str; 2] = ["-Oz", "--detect-features"];
 
 /// Builds the native command line and returns its path.
 pub fn native(paths: &Paths) -> Result<PathBuf> {
@@ -37,8 +40,12 @@ pub fn wasm(paths: &Paths, toolchain: &WasmToolchain, optimise: bool) -> Result<
     sh::run(cargo.current_dir(&paths.root))?;
 
     let module = target_dir.join(WASM_TARGET).join(WASM_PROFILE).join(format!("{PACKAGE}.wasm"));
-    let module = if optimise { optimised(paths, &module)? } else { module };
-    bindings(paths, &module)
+    let bindings = bindings(paths, &module)?;
+    let mut wasm = bindings.join(WASM_FILE);
+    if optimise {
+        wasm = optimised(paths, &wasm)?;
+    }
+    publish(paths, &bindings, &wasm)
 }
 
 /// What makes the library a module for the browser, for any cargo command.
@@ -72,41 +79,54 @@ pub fn wasm_cargo(toolchain: &WasmToolchain, subcommand: &str) -> std::process::
     }
 }
 
-/// The module after `wasm-opt`, made once for each input.
-fn optimised(paths: &Paths, module: &Path) -> Result<PathBuf> {
-    let out = paths.work().join("optimised").join(format!("{PACKAGE}.wasm"));
-    Step::new(&paths.stamps(), "wasm-opt")
+/// Makes the scripts that load the module, and the module that they load.
+fn bindings(paths: &Paths, module: &Path) -> Result<PathBuf> {
+    let out = paths.work().join("bindings");
+    Step::new(&paths.stamps(), "bindings")
+        .value("wasm-bindgen", bindgen_version(paths)?)
+        .value("source", include_str!("builds.rs"))
         .input(module)?
+        .output(&out)
+        .run(|| {
+            fresh_folder(&out)?;
+            let mut bindgen = Bindgen::new();
+            bindgen.input_path(module).web(true)?.out_name(PACKAGE).typescript(true);
+            // What only a debugger reads.
+            bindgen.remove_name_section(true).remove_producers_section(true);
+            bindgen.generate(&out).context("making the bindings")
+        })?;
+    Ok(out)
+}
+
+/// The module after `wasm-opt`, made once for each input.
+fn optimised(paths: &Paths, wasm: &Path) -> Result<PathBuf> {
+    let out = paths.work().join("optimised").join(WASM_FILE);
+    Step::new(&paths.stamps(), "wasm-opt")
+        .value("flags", WASM_OPT.join(" "))
+        .input(wasm)?
         .input(&paths.root.join("package-lock.json"))?
         .output(&out)
         .run(|| {
             fs::create_dir_all(out.parent().context("a file has a folder")?)?;
             let mut opt = sh::command(paths.root.join("node_modules/.bin/wasm-opt"));
-            // The module says in its own section which features it uses.
-            opt.args(["-O3", "--detect-features", "--strip-debug"]).arg(module).arg("-o").arg(&out);
+            opt.args(WASM_OPT).arg(wasm).arg("-o").arg(&out);
             sh::run(&mut opt).context("wasm-opt comes from the npm package binaryen")
         })?;
     Ok(out)
 }
 
-fn bindings(paths: &Paths, module: &Path) -> Result<()> {
+/// Puts the bindings and this build of their module into `pkg/`.
+fn publish(paths: &Paths, bindings: &Path, wasm: &Path) -> Result<()> {
     let pkg = paths.pkg();
-    let step = Step::new(&paths.stamps(), "bindings")
-        .value("wasm-bindgen", bindgen_version(paths)?)
-        .input(module)?
-        .output(&pkg);
-    step.run(|| {
-        let fresh = paths.work().join("pkg");
-        fresh_folder(&fresh)?;
-        let mut bindgen = Bindgen::new();
-        bindgen.input_path(module).web(true)?.out_name(PACKAGE).typescript(true);
-        bindgen.generate(&fresh).context("making the bindings")?;
-        if pkg.exists() {
-            fs::remove_dir_all(&pkg)?;
+    Step::new(&paths.stamps(), "pkg").input(bindings)?.input(wasm)?.output(&pkg).run(|| {
+        fresh_folder(&pkg)?;
+        for file in files_below(bindings)? {
+            let to = pkg.join(file.strip_prefix(bindings).unwrap_or(&file));
+            fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+            fs::copy(&file, to)?;
         }
-        fs::rename(&fresh, &pkg)?;
-        let wasm = pkg.join(format!("{PACKAGE}_bg.wasm"));
-        eprintln!("    {} ({:.2} MB)", wasm.display(), wasm.metadata()?.len() as f64 / 1e6);
+        fs::copy(wasm, pkg.join(WASM_FILE))?;
+        eprintln!("    {WASM_FILE}: {:.2} MB", wasm.metadata()?.len() as f64 / 1e6);
         Ok(())
     })?;
     Ok(())

@@ -34,12 +34,36 @@ pub fn dist(paths: &Paths, own: Option<&Path>) -> Result<()> {
     for part in PACKAGE {
         copy(&paths.root.join(part), &package.join(part))?;
     }
+    describe(paths, &package)?;
     let manifest = package_json(&version(paths)?);
     check_exports(&manifest, &package)?;
     fs::write(package.join("package.json"), serde_json::to_vec_pretty(&manifest)?)?;
     let mut pack = sh::command("npm");
     pack.args(["pack", "--silent", "--pack-destination"]).arg(&dist).current_dir(&package);
     sh::run(&mut pack)
+}
+
+/// Type declarations and the list of custom elements, made from the scripts' own comments.
+fn describe(paths: &Paths, package: &Path) -> Result<()> {
+    let tool = |name: &str| sh::command(paths.root.join("node_modules/.bin").join(name));
+    for project in ["tsconfig.page.json", "tsconfig.worker.json"] {
+        let mut tsc = tool("tsc");
+        tsc.args(["-p", project, "--noEmit", "false", "--declaration", "--emitDeclarationOnly"])
+            .args(["--rootDir", ".", "--outDir"])
+            .arg(package)
+            .current_dir(&paths.root);
+        sh::run(&mut tsc)?;
+    }
+    // The examples are checked with the page, but are no part of the package.
+    let examples = package.join("examples");
+    if examples.exists() {
+        fs::remove_dir_all(examples)?;
+    }
+    // Run inside the package: it writes into the package.json of the folder where it runs.
+    fs::write(package.join("package.json"), "{}")?;
+    let mut analyse = tool("cem");
+    analyse.args(["analyze", "--quiet", "--globs", "www/element.js", "--outdir", "www"]);
+    sh::run(analyse.current_dir(package))
 }
 
 fn package_json(version: &str) -> serde_json::Value {

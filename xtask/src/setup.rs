@@ -49,7 +49,6 @@ fn major_version(version: &str) -> Option<u32> {
 /// The development packages of package-lock.json, in node_modules/.
 fn node_packages(paths: &Paths) -> Result<()> {
     Step::new(&paths.stamps(), "npm-packages")
-        .input(&paths.root.join("package.json"))?
         .input(&paths.root.join("package-lock.json"))?
         // npm writes this last; where it is gone or differs, the folder was tampered with.
         .output(&paths.root.join("node_modules/.package-lock.json"))
