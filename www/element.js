@@ -2,7 +2,8 @@
  * `<look-alike>`: the facade. It shows where a photo goes, takes it by click, drop or paste, and loads the rest
  * only when someone means to use it. Importing this file on a server does nothing.
  *
- * @import { Product, Query } from './types.js'
+ * @import { Answer, Product, Query } from './types.js'
+ * @import { Labels } from './labels.js'
  * @import { Widget } from './widget.js'
  */
 import { h, icon } from './dom.js';
@@ -120,6 +121,7 @@ export class LookAlike extends Base {
   #widget = null;
   /** @type {Promise<Widget>|null} */
   #loading = null;
+  /** @type {Labels} */
   #labels = LABELS;
   /** @type {HTMLElement|null} */
   #facade = null;
@@ -176,9 +178,9 @@ export class LookAlike extends Base {
   get worker() { return this.getAttribute('worker'); }
   set worker(value) { this.#set('worker', value); }
 
-  /** @returns {typeof LABELS} the words in use; assign an object with those that differ */
+  /** @returns {Labels} the words in use; assign an object with those that differ */
   get labels() { return this.#labels; }
-  /** @param {Partial<typeof LABELS>} labels */
+  /** @param {Partial<Labels>} labels */
   set labels(labels) {
     this.#labels = { ...LABELS, ...labels, errors: { ...LABELS.errors, ...labels.errors } };
     if (this.#widget) this.#widget.relabel();
@@ -193,7 +195,7 @@ export class LookAlike extends Base {
     else if (this.isConnected && Object.keys(query).length > 0) this.load().catch(() => {});
   }
 
-  /** @returns {Widget["results"]} the lists that are shown */
+  /** @returns {{whole: Answer|null, masked: Answer|null, product: Answer|null}} the lists that are shown */
   get results() { return this.#widget?.results ?? { whole: null, masked: null, product: null }; }
 
   /**

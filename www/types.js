@@ -57,6 +57,7 @@
  * @typedef {object} Query
  * @property {"whole"|"masked"} [photo] start from the photo, as it is or without what the mask takes out
  * @property {string} [productId] start from a product's stored code
+ * @property {number[]} [embedding] start from a vector, as long as the manifest's dim
  * @property {number} [k] how many hits
  * @property {number} [walk] 0 is the whole photo, 1 the masked one, above 1 goes on in the same direction
  * @property {Toward[]} [toward]
@@ -73,7 +74,7 @@
  *
  * @typedef {object} Answer
  * @property {Hit[]} hits best first
- * @property {{preprocess: number, embed: number, search: number}} ms
+ * @property {{embed: number, search: number}} ms milliseconds in the network (0 if its result was known) and in the index
  *
  * @typedef {object} HeatMap where in the photo the similarity comes from
  * @property {number} width cells

@@ -101,7 +101,7 @@ describe('the element', { skip: missing() ?? false, timeout: 240_000 }, () => {
   test('"visible" waits until it is scrolled near', async () => {
     await page.goto(`${server.origin}/far`);
     await page.waitForTimeout(400);
-    assert.ok(!paths().some((path) => /widget|worker|pkg|catalog/.test(path)));
+    assert.ok(!paths().some((path) => /widget|worker|pkg|manifest/.test(path)));
     await page.locator('look-alike').scrollIntoViewIfNeeded();
     await page.waitForFunction(() => document.querySelector('look-alike')?.shadowRoot?.querySelector('.app'));
   });

@@ -1,0 +1,653 @@
+// Made from the sources by `npm run types`; do not edit.
+
+/**
+ * The shapes that cross a module boundary. Types only: this file has no run-time content.
+ *
+ * @typedef {"bad-picture"|"bad-catalog"|"io"|"heic"|"cut-off"|"unsupported"|"too-large"|"bad-model"|"bad-index"|"mismatch"
+ *   |"bad-file"|"bad-query"|"not-ready"|"internal"|"missing"|"network"|"offline"|"aborted"|"worker"|"setup"
+ *   |"no-picture"|"bad-url"} ErrorKind
+ *   What went wrong, and so whose move it is.
+ *
+ * @typedef {object} ManifestPart
+ * @property {string} path relative to the manifest
+ * @property {number} bytes exact size
+ * @property {string} sha256 lower-case hex
+ *
+ * @typedef {object} ManifestFile
+ * @property {"model"|"index"|"products"} role
+ * @property {string} path relative to the manifest; not hosted itself where there are parts
+ * @property {number} bytes exact size of the whole file
+ * @property {string} sha256 lower-case hex of the whole file
+ * @property {ManifestPart[]} [parts] the file is their concatenation
+ *
+ * @typedef {object} Manifest
+ * @property {number} format
+ * @property {string} [generator]
+ * @property {{name: string, sha256: string, input_size: number, layers: string[], dims: number[]}} model
+ * @property {number} dim length of an embedding
+ * @property {number} products how many there are
+ * @property {ManifestFile[]} files
+ * @property {string|null} [attribution] to be shown wherever the pictures are shown
+ *
+ * @typedef {object} Product
+ * @property {string} id
+ * @property {string} title
+ * @property {string} [url]
+ * @property {string} [image]
+ * @property {string} [thumb] relative to the manifest
+ * @property {number} [price]
+ * @property {string} [currency] ISO 4217
+ * @property {string} [category]
+ * @property {string} [availability]
+ * @property {Record<string, string>} [attributes]
+ *
+ * @typedef {object} Filter
+ * @property {string[]} [category] any of these
+ * @property {string[]} [availability] any of these
+ * @property {{min?: number, max?: number}} [price] both ends included
+ * @property {Record<string, string[]>} [attributes] for each column, any of these values
+ *
+ * @typedef {object} Group a category, or one value of an attribute column
+ * @property {string} column "category" or an attribute's name
+ * @property {string} value
+ *
+ * @typedef {object} Toward
+ * @property {Group|null} [from] where the direction starts; the whole catalogue's mean where absent
+ * @property {Group} to where it points
+ * @property {number} strength 0.1 to 0.9
+ *
+ * @typedef {object} Query
+ * @property {"whole"|"masked"} [photo] start from the photo, as it is or without what the mask takes out
+ * @property {string} [productId] start from a product's stored code
+ * @property {number} [k] how many hits
+ * @property {number} [walk] 0 is the whole photo, 1 the masked one, above 1 goes on in the same direction
+ * @property {Toward[]} [toward]
+ * @property {string[]} [like] product ids: more like these
+ * @property {string[]} [unlike] product ids: less like these
+ * @property {Filter} [filter]
+ * @property {number} [minScore] -1 to 1; hits below it are left out
+ *
+ * @typedef {object} Hit
+ * @property {number} row
+ * @property {string} id
+ * @property {number} score cosine, -1 to 1
+ * @property {Product} product
+ *
+ * @typedef {object} Answer
+ * @property {Hit[]} hits best first
+ * @property {{preprocess: number, embed: number, search: number}} ms
+ *
+ * @typedef {object} HeatMap where in the photo the similarity comes from
+ * @property {number} width cells
+ * @property {number} height cells
+ * @property {Float32Array|number[]} values row-major, any scale; larger is more
+ *
+ * @typedef {object} Facet
+ * @property {string} column
+ * @property {{value: string, count: number}[]} values most frequent first
+ *
+ * @typedef {object} Facets
+ * @property {Facet[]} columns category, availability and every attribute that has more than one value
+ * @property {{min: number, max: number, currency?: string}|null} price
+ *
+ * @typedef {object} Features what this engine build can do beyond the plain search
+ * @property {boolean} algebra
+ * @property {boolean} filter
+ * @property {boolean} explain
+ *
+ * @typedef {object} Opened
+ * @property {Manifest} manifest
+ * @property {Features} features
+ *
+ * @typedef {object} Progress
+ * @property {number} fraction 0 to 1 over all concurrent work; never goes back within one load
+ * @property {number} loaded bytes
+ * @property {number} total bytes, from the manifest
+ * @property {boolean} done
+ *
+ * @typedef {object} LookalikeEngine the class that wasm-bindgen makes of the crate; used in the worker alone
+ * @property {() => ManifestFile[]} files
+ * @property {(role: string, bytes: Uint8Array) => void} provide
+ * @property {(rgba: Uint8Array, width: number, height: number) => void} setPhoto
+ * @property {(coverage: Uint8Array|undefined, width: number, height: number) => void} setMask
+ * @property {() => void} clearPhoto
+ * @property {(query: Query) => Answer} search
+ * @property {(id: string) => Product} product
+ * @property {(id: string, options: {photo: "whole"|"masked"}) => HeatMap} [explain]
+ * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
+ * @property {() => void} free
+ */
+export type ErrorKind = "bad-picture" | "bad-catalog" | "io" | "heic" | "cut-off" | "unsupported" | "too-large" | "bad-model" | "bad-index" | "mismatch" | "bad-file" | "bad-query" | "not-ready" | "internal" | "missing" | "network" | "offline" | "aborted" | "worker" | "setup" | "no-picture" | "bad-url";
+export type ManifestPart = {
+    /**
+     * relative to the manifest
+     */
+    path: string;
+    /**
+     * exact size
+     */
+    bytes: number;
+    /**
+     * lower-case hex
+     */
+    sha256: string;
+};
+export type ManifestFile = {
+    role: "model" | "index" | "products";
+    /**
+     * relative to the manifest; not hosted itself where there are parts
+     */
+    path: string;
+    /**
+     * exact size of the whole file
+     */
+    bytes: number;
+    /**
+     * lower-case hex of the whole file
+     */
+    sha256: string;
+    /**
+     * the file is their concatenation
+     */
+    parts?: ManifestPart[];
+};
+export type Manifest = {
+    format: number;
+    generator?: string;
+    model: {
+        name: string;
+        sha256: string;
+        input_size: number;
+        layers: string[];
+        dims: number[];
+    };
+    /**
+     * length of an embedding
+     */
+    dim: number;
+    /**
+     * how many there are
+     */
+    products: number;
+    files: ManifestFile[];
+    /**
+     * to be shown wherever the pictures are shown
+     */
+    attribution?: string | null;
+};
+export type Product = {
+    id: string;
+    title: string;
+    url?: string;
+    image?: string;
+    /**
+     * relative to the manifest
+     */
+    thumb?: string;
+    price?: number;
+    /**
+     * ISO 4217
+     */
+    currency?: string;
+    category?: string;
+    availability?: string;
+    attributes?: Record<string, string>;
+};
+export type Filter = {
+    /**
+     * any of these
+     */
+    category?: string[];
+    /**
+     * any of these
+     */
+    availability?: string[];
+    /**
+     * both ends included
+     */
+    price?: {
+        min?: number;
+        max?: number;
+    };
+    /**
+     * for each column, any of these values
+     */
+    attributes?: Record<string, string[]>;
+};
+export type Group = {
+    /**
+     * "category" or an attribute's name
+     */
+    column: string;
+    value: string;
+};
+export type Toward = {
+    /**
+     * where the direction starts; the whole catalogue's mean where absent
+     */
+    from?: Group | null;
+    /**
+     * where it points
+     */
+    to: Group;
+    /**
+     * 0.1 to 0.9
+     */
+    strength: number;
+};
+export type Query = {
+    /**
+     * start from the photo, as it is or without what the mask takes out
+     */
+    photo?: "whole" | "masked";
+    /**
+     * start from a product's stored code
+     */
+    productId?: string;
+    /**
+     * how many hits
+     */
+    k?: number;
+    /**
+     * 0 is the whole photo, 1 the masked one, above 1 goes on in the same direction
+     */
+    walk?: number;
+    toward?: Toward[];
+    /**
+     * product ids: more like these
+     */
+    like?: string[];
+    /**
+     * product ids: less like these
+     */
+    unlike?: string[];
+    filter?: Filter;
+    /**
+     * -1 to 1; hits below it are left out
+     */
+    minScore?: number;
+};
+export type Hit = {
+    row: number;
+    id: string;
+    /**
+     * cosine, -1 to 1
+     */
+    score: number;
+    product: Product;
+};
+export type Answer = {
+    /**
+     * best first
+     */
+    hits: Hit[];
+    ms: {
+        preprocess: number;
+        embed: number;
+        search: number;
+    };
+};
+export type HeatMap = {
+    /**
+     * cells
+     */
+    width: number;
+    /**
+     * cells
+     */
+    height: number;
+    /**
+     * row-major, any scale; larger is more
+     */
+    values: Float32Array | number[];
+};
+export type Facet = {
+    column: string;
+    /**
+     * most frequent first
+     */
+    values: {
+        value: string;
+        count: number;
+    }[];
+};
+export type Facets = {
+    /**
+     * category, availability and every attribute that has more than one value
+     */
+    columns: Facet[];
+    price: {
+        min: number;
+        max: number;
+        currency?: string;
+    } | null;
+};
+export type Features = {
+    algebra: boolean;
+    filter: boolean;
+    explain: boolean;
+};
+export type Opened = {
+    manifest: Manifest;
+    features: Features;
+};
+export type Progress = {
+    /**
+     * 0 to 1 over all concurrent work; never goes back within one load
+     */
+    fraction: number;
+    /**
+     * bytes
+     */
+    loaded: number;
+    /**
+     * bytes, from the manifest
+     */
+    total: number;
+    done: boolean;
+};
+export type LookalikeEngine = {
+    files: () => ManifestFile[];
+    provide: (role: string, bytes: Uint8Array) => void;
+    setPhoto: (rgba: Uint8Array, width: number, height: number) => void;
+    setMask: (coverage: Uint8Array | undefined, width: number, height: number) => void;
+    clearPhoto: () => void;
+    search: (query: Query) => Answer;
+    product: (id: string) => Product;
+    explain?: (id: string, options: {
+        photo: "whole" | "masked";
+    }) => HeatMap;
+    groups?: () => (Group & {
+        count: number;
+        offered: boolean;
+    })[];
+    free: () => void;
+};
+
+export declare const LABELS: {
+    choose: string;
+    camera: string;
+    dropTitle: string;
+    dropHint: string;
+    dropNow: string;
+    another: string;
+    removePhoto: string;
+    yourPhoto: string;
+    photoRegion: string;
+    resultsRegion: string;
+    privacy: string;
+    loading: string;
+    loadingBytes: string;
+    preparing: string;
+    reading: string;
+    searching: string;
+    retry: string;
+    dismiss: string;
+    offlineNow: string;
+    shelfTitle: string;
+    samplesTitle: string;
+    emptyTitle: string;
+    emptyText: string;
+    noneTitle: string;
+    noneText: string;
+    resetFilters: string;
+    similar: string;
+    similarTo: string;
+    whole: string;
+    without: string;
+    only: string;
+    between: string;
+    beyond: string;
+    count: string;
+    found: string;
+    compared: string;
+    new: string;
+    up: string;
+    down: string;
+    gone: string;
+    same: string;
+    score: string;
+    rank: string;
+    moreLike: string;
+    lessLike: string;
+    similarToThis: string;
+    details: string;
+    toShop: string;
+    searchSimilar: string;
+    why: string;
+    whyText: string;
+    close: string;
+    price: string;
+    category: string;
+    availability: string;
+    attribution: string;
+    maskTitle: string;
+    maskTitleOnly: string;
+    intent: string;
+    ignore: string;
+    onlyThis: string;
+    tools: string;
+    brush: string;
+    eraser: string;
+    rectangle: string;
+    lasso: string;
+    size: string;
+    invert: string;
+    clear: string;
+    undo: string;
+    redo: string;
+    zoomIn: string;
+    zoomOut: string;
+    zoomFit: string;
+    help: string;
+    canvas: string;
+    canvasRole: string;
+    canvasHint: string;
+    cursorAt: string;
+    penDown: string;
+    penUp: string;
+    masked: string;
+    nothingMasked: string;
+    cornerSet: string;
+    pointSet: string;
+    refine: string;
+    walk: string;
+    walkWhole: string;
+    walkMasked: string;
+    walkBeyond: string;
+    moreLikeGroup: string;
+    strength: string;
+    remove: string;
+    likes: string;
+    unlikes: string;
+    undoStep: string;
+    startOver: string;
+    filters: string;
+    filtersOn: string;
+    minScore: string;
+    from: string;
+    to: string;
+    any: string;
+    helpKeys: string[][];
+    helpGestures: string[][];
+    errors: {
+        'bad-picture': string[];
+        'cut-off': string[];
+        heic: string[];
+        unsupported: string[];
+        'too-large': string[];
+        'bad-model': string[];
+        'bad-index': string[];
+        mismatch: string[];
+        'bad-catalog': string[];
+        io: string[];
+        'bad-file': string[];
+        'bad-query': string[];
+        'not-ready': string[];
+        internal: string[];
+        missing: string[];
+        network: string[];
+        offline: string[];
+        aborted: string[];
+        worker: string[];
+        setup: string[];
+        'no-picture': string[];
+        'bad-url': string[];
+    };
+};
+export type Labels = typeof LABELS;
+/** @typedef {typeof LABELS} Labels */
+/**
+ * @param {string} template
+ * @param {Record<string, string|number>} values
+ */
+export declare function fill(template: string, values: Record<string, string | number>): string;
+
+/** Makes importing safe where there is no DOM. */
+declare const Base: typeof HTMLElement;
+/**
+ * Finds similar products from a photo, in the browser. The photo goes nowhere.
+ *
+ * @tag look-alike
+ *
+ * @attr {string} manifest - URL of the catalogue's manifest.json
+ * @attr {string} product-id - start from this product instead of a photo; no model is downloaded
+ * @attr {string} src - URL of a photo to start from
+ * @attr {number} [k=20] - how many results
+ * @attr {"lazy"|"visible"|"eager"} [loading="lazy"] - download on intent, when scrolled near, or at once
+ * @attr {"ignore"|"only"} [intent="ignore"] - what the paint means
+ * @attr {boolean} browse - offers products of the catalogue to start from
+ * @attr {boolean} compact - no photo area until there is a photo
+ * @attr {string} pkg - URL of lookalike.js, the engine; default ../pkg/lookalike.js beside this module
+ * @attr {string} worker - URL of worker.js; default beside this module
+ *
+ * @fires {CustomEvent<{manifest: Manifest}>} ready - the catalogue can be searched
+ * @fires {CustomEvent<Progress>} progress - fraction, 0 to 1, of all downloads under way
+ * @fires {CustomEvent<{whole: Answer|null, masked: Answer|null, product: Answer|null}>} results - lists are about to be shown; cancelable
+ * @fires {CustomEvent<{product: Product, score: number}>} select - a result was chosen; cancelable, else its details open
+ * @fires {CustomEvent<{kind: ErrorKind, message: string}>} error - something failed; cancelable, else a message is shown
+ * @fires {CustomEvent<Query>} querychange - filters, directions or likes changed
+ * @fires {CustomEvent<{width: number, height: number}|null>} photochange - a photo was given or removed
+ *
+ * @slot placeholder - words in the empty photo area
+ * @slot samples - below the empty photo area, such as sample photos
+ * @slot empty - where results will be, before there are any
+ *
+ * @csspart drop - the empty photo area
+ * @csspart choose - the button that chooses a photo
+ * @csspart app - everything, once loaded
+ * @csspart stage - the photo with its mask
+ * @csspart tools - the mask tools
+ * @csspart list - a list of results
+ * @csspart card - a result
+ * @csspart picture - a result's picture
+ * @csspart name - a result's name
+ * @csspart score - a result's score
+ * @csspart message - an error message
+ * @csspart progress - the download's progress
+ * @csspart attribution - whose pictures these are
+ *
+ * @cssprop --look-alike-accent - buttons and marks
+ * @cssprop --look-alike-on-accent - text on the accent
+ * @cssprop --look-alike-ink - text
+ * @cssprop --look-alike-muted - quiet text
+ * @cssprop --look-alike-surface - cards and panels
+ * @cssprop --look-alike-sunken - the photo area
+ * @cssprop --look-alike-line - hairlines
+ * @cssprop --look-alike-tile - behind product pictures
+ * @cssprop --look-alike-radius - corners
+ * @cssprop --look-alike-font - font family
+ */
+export declare class LookAlike extends Base {
+    static observedAttributes: string[];
+    /** @returns {string} URL of manifest.json */
+    get manifest(): string;
+    set manifest(value: string);
+    /** @returns {string|null} the product to start from */
+    get productId(): string | null;
+    set productId(value: string | null);
+    /** @returns {string|null} URL of a photo to start from */
+    get src(): string | null;
+    set src(value: string | null);
+    /** @returns {number} how many results, 1 to 100 */
+    get k(): number;
+    set k(value: number);
+    /** @returns {"lazy"|"visible"|"eager"} when to download */
+    get loading(): "lazy" | "visible" | "eager";
+    set loading(value: "lazy" | "visible" | "eager");
+    /** @returns {"ignore"|"only"} what the paint means */
+    get intent(): "ignore" | "only";
+    set intent(value: "ignore" | "only");
+    /** @returns {boolean} whether products of the catalogue are offered to start from */
+    get browse(): boolean;
+    set browse(value: boolean);
+    /** @returns {boolean} whether the photo area waits for a photo */
+    get compact(): boolean;
+    set compact(value: boolean);
+    /** @returns {string|null} URL of lookalike.js */
+    get pkg(): string | null;
+    set pkg(value: string | null);
+    /** @returns {string|null} URL of worker.js */
+    get worker(): string | null;
+    set worker(value: string | null);
+    /** @returns {Labels} the words in use; assign an object with those that differ */
+    get labels(): Labels;
+    /** @param {Partial<Labels>} labels */
+    set labels(labels: Partial<Labels>);
+    /** @returns {Query} filters, directions and likes, without the photo: what a link may hold */
+    get query(): Query;
+    set query(query: Query);
+    /** @returns {{whole: Answer|null, masked: Answer|null, product: Answer|null}} the lists that are shown */
+    get results(): {
+        whole: Answer | null;
+        masked: Answer | null;
+        product: Answer | null;
+    };
+    /**
+     * Loads the interface and starts the downloads; called by itself on intent.
+     * @param {{model?: boolean}} [options] whether the network is wanted too, which photos need
+     */
+    load({ model }?: {
+        model?: boolean;
+    }): Promise<void>;
+    /**
+     * Searches with this photo.
+     * @param {Blob|string} photo a file, or the URL of a picture
+     */
+    setPhoto(photo: Blob | string): Promise<void>;
+    /** Removes the photo and everything made of it. */
+    clearPhoto(): Promise<void>;
+    /**
+     * Products of the catalogue, spread over its categories.
+     * @param {number} count
+     * @returns {Promise<Product[]>} pictures as absolute URLs
+     */
+    sample(count: number): Promise<Product[]>;
+    /**
+     * Opens the file chooser.
+     * @param {{camera?: boolean}} [options]
+     */
+    pick({ camera }?: {
+        camera?: boolean;
+    }): void;
+    /**
+     * What was dropped or pasted, through the same door as a chosen file.
+     * @param {DataTransfer} data
+     * @returns {boolean} whether there was something to take
+     */
+    accept(data: DataTransfer): boolean;
+    connectedCallback(): void;
+    disconnectedCallback(): void;
+    /**
+     * @param {string} name
+     * @param {string|null} old
+     * @param {string|null} value
+     */
+    attributeChangedCallback(name: string, old: string | null, value: string | null): void;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "look-alike": LookAlike;
+  }
+}
