@@ -59,6 +59,7 @@
  * @typedef {object} Query
  * @property {"whole"|"masked"} [photo] start from the photo, as it is or without what the mask takes out
  * @property {string} [productId] start from a product's stored code
+ * @property {number[]} [embedding] start from a vector, as long as the manifest's dim
  * @property {number} [k] how many hits
  * @property {number} [walk] 0 is the whole photo, 1 the masked one, above 1 goes on in the same direction
  * @property {Toward[]} [toward]
@@ -75,7 +76,7 @@
  *
  * @typedef {object} Answer
  * @property {Hit[]} hits best first
- * @property {{preprocess: number, embed: number, search: number}} ms
+ * @property {{embed: number, search: number}} ms milliseconds in the network (0 if its result was known) and in the index
  *
  * @typedef {object} HeatMap where in the photo the similarity comes from
  * @property {number} width cells
@@ -245,6 +246,10 @@ export type Query = {
      */
     productId?: string;
     /**
+     * start from a vector, as long as the manifest's dim
+     */
+    embedding?: number[];
+    /**
      * how many hits
      */
     k?: number;
@@ -281,8 +286,10 @@ export type Answer = {
      * best first
      */
     hits: Hit[];
+    /**
+     * milliseconds in the network (0 if its result was known) and in the index
+     */
     ms: {
-        preprocess: number;
         embed: number;
         search: number;
     };
@@ -364,7 +371,7 @@ export type LookalikeEngine = {
     free: () => void;
 };
 
-export declare const LABELS: {
+export type Labels = {
     choose: string;
     camera: string;
     dropTitle: string;
@@ -495,13 +502,6 @@ export declare const LABELS: {
         'bad-url': string[];
     };
 };
-export type Labels = typeof LABELS;
-/** @typedef {typeof LABELS} Labels */
-/**
- * @param {string} template
- * @param {Record<string, string|number>} values
- */
-export declare function fill(template: string, values: Record<string, string | number>): string;
 
 /** Makes importing safe where there is no DOM. */
 declare const Base: typeof HTMLElement;

@@ -27,20 +27,18 @@ function command(name, tool) {
 
 function declarations() {
   execFileSync(process.execPath, [command('typescript', 'tsc'), '-p', join(WWW, '../tsconfig.page.json'), '--noEmit', 'false',
-    '--declaration', '--emitDeclarationOnly', '--rootDir', join(WWW, '..'), '--outDir', work], { stdio: 'inherit' });
+    '--declaration', '--emitDeclarationOnly', '--noCheck', '--rootDir', join(WWW, '..'), '--outDir', work], { stdio: 'inherit' });
   const read = (/** @type {string} */ name) => {
     const nested = join(work, 'www', name);
     return readFileSync(existsSync(nested) ? nested : join(work, name), 'utf8');
   };
   const noImports = (/** @type {string} */ text) => text.replace(/^import .*;\n/gm, '').replace(/^export \{\};?\n?/gm, '').trim();
-  const labels = /export (?:declare )?(?:const|namespace) LABELS[\s\S]*/.exec(read('labels.d.ts'))?.[0] ?? '';
   const element = noImports(read('element.d.ts')).replace(/^export type (Answer|Product|Query|Labels|Widget) = import.*\n/gm, '').replace(/^\s*#private;\n/m, '');
   return `${[
     '// Made from the sources by `npm run types`; do not edit.',
     noImports(read('types.d.ts')),
     // The words are a value of another module; here they are a type.
-    labels.replace(/export declare function [\s\S]*/, '').replace(/^export (?:declare )?const LABELS: /, 'export type Labels = ')
-      .replace(/^export type Labels = typeof LABELS;\n?/m, '').replace(/\/\*\*(?:(?!\*\/)[\s\S])*\*\/\s*$/, '').trim(),
+    `export type Labels = ${/\bLABELS: (\{[\s\S]*?\n\});/.exec(read('labels.d.ts'))?.[1]};`,
     element,
     'declare global {\n  interface HTMLElementTagNameMap {\n    "look-alike": LookAlike;\n  }\n}',
   ].join('\n\n')}\n`;
