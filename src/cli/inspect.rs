@@ -30,6 +30,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
         for (key, value) in entries {
             match value {
                 Value::String(text) => println!("{key:>14}  {text}"),
+                Value::Array(lines) if key == "lowered" => {
+                    for line in lines.iter().filter_map(Value::as_str) {
+                        println!("{key:>14}  {line}");
+                    }
+                }
                 other => println!("{key:>14}  {other}"),
             }
         }
@@ -63,6 +68,7 @@ fn describe(bytes: &[u8]) -> Result<Value> {
     }
     let network = Network::load(bytes)?;
     let spec = network.spec();
+    let engine = network.engine();
     Ok(json!({
         "file": "model",
         "bytes": bytes.len(),
@@ -74,5 +80,11 @@ fn describe(bytes: &[u8]) -> Result<Value> {
         "layout": format!("{:?}", spec.layout).to_uppercase(),
         "layers": spec.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(),
         "dims": spec.layers.iter().map(|l| l.dim).collect::<Vec<_>>(),
+        "engine": if engine.not_lowered.is_some() { "tract" } else { "int8" },
+        "not_lowered": engine.not_lowered,
+        "macs": engine.macs,
+        "weight_bytes": engine.weight_bytes,
+        "run_bytes": engine.run_bytes,
+        "lowered": engine.lowered.iter().map(|(name, by)| format!("{name}: {by}")).collect::<Vec<_>>(),
     }))
 }

@@ -419,5 +419,9 @@ mod tests {
         for (acc, code) in cases {
             assert_eq!(requantise(acc, 0.5, clamp), code, "{acc}");
         }
+        for i in -70_000..70_000 {
+            let x = i as f32 / 256.0;
+            assert_eq!(super::super::nearest(x), x.round_ties_even() as i32, "{x}");
+        }
     }
 }

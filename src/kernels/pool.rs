@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Clamp, Rows, Shape, Window, requantise};
+use super::{Clamp, Rows, Shape, Window, nearest, requantise};
 
 /// Parts of the window that lie inside the map.
 fn span(out: usize, stride: usize, before: usize, kernel: usize, n: usize) -> Range<usize> {
@@ -117,8 +117,9 @@ pub fn add(p: &AddParams, a: &[u8], b: &[u8], out: &mut [u8]) {
     for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
         let real =
             (i32::from(*a) - za) as f32 * p.scales[0] + (i32::from(*b) - zb) as f32 * p.scales[1];
-        let code = real.max(lo).min(hi).round_ties_even() as i32;
-        *o = (code + i32::from(p.clamp.zero_point)) as u8;
+        let real = if real > lo { real } else { lo };
+        let real = if real < hi { real } else { hi };
+        *o = (nearest(real) + i32::from(p.clamp.zero_point)) as u8;
     }
 }
 

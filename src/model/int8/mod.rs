@@ -11,3 +11,6 @@ pub(super) mod quantise;
 
 pub(crate) use lower::{NotLowered, lower};
 pub(crate) use program::{Alone, Program, State};
+
+#[cfg(all(test, feature = "cli"))]
+mod tests;
