@@ -29,7 +29,7 @@ export function makeParts(labels, act) {
   // Votes need the algebra, which the engine is asked about only when it is here.
   const left = new ResultList(labels, { ...act, like: null, unlike: null });
   const right = new ResultList(labels, { ...act, like: null, unlike: null });
-  const shelf = new ResultList(labels, { ...act, open: act.similar, like: null, unlike: null });
+  const shelf = new ResultList(labels, { ...act, open: act.similar, like: null, unlike: null }, 'h2');
   shelf.element.hidden = true;
   shelf.element.classList.add('shelf');
 

@@ -54,11 +54,12 @@ export class ResultList {
   /**
    * @param {Labels} labels
    * @param {CardActions} actions
+   * @param {"h2"|"h3"} [level] of the title
    */
-  constructor(labels, actions) {
+  constructor(labels, actions, level = 'h3') {
     this.labels = labels;
     this.actions = actions;
-    this.heading = h('h3', { class: 'list-title' });
+    this.heading = h(level, { class: 'list-title' });
     this.note = h('p', { class: 'list-note' });
     this.grid = h('ol', { class: 'grid', part: 'list' });
     this.element = h('section', { class: 'list' }, h('header', { class: 'list-head' }, this.heading, this.note), this.grid);
