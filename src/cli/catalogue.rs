@@ -20,6 +20,8 @@ pub(super) struct Catalogue {
     pub(super) items: Vec<Item>,
     pub(super) skipped: Vec<String>,
     pub(super) attribution: Option<String>,
+    /// Whether it came from a feed; else from a folder of pictures.
+    pub(super) feed: bool,
 }
 
 /// Reads a catalogue: a folder with a `catalog.csv` (or `.tsv`, `.jsonl`), such a file itself, or a
@@ -78,7 +80,7 @@ fn read_file(path: &Path) -> Result<Catalogue> {
     let attribution = folder.join("ATTRIBUTION.md");
     let attribution =
         if attribution.is_file() { Some(files::read_text(&attribution)?) } else { None };
-    Ok(Catalogue { items, skipped, attribution })
+    Ok(Catalogue { items, skipped, attribution, feed: true })
 }
 
 fn read_folder(root: &Path) -> Result<Catalogue> {
@@ -100,7 +102,7 @@ fn read_folder(root: &Path) -> Result<Catalogue> {
             format!("{} holds no pictures and no catalog.csv", root.display()),
         ));
     }
-    Ok(Catalogue { items, skipped: Vec::new(), attribution: None })
+    Ok(Catalogue { items, skipped: Vec::new(), attribution: None, feed: false })
 }
 
 fn is_picture(path: &Path) -> bool {

@@ -1,20 +1,23 @@
 //! `lookalike eval`: how good the neighbours are, by labels that the search never sees.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{catalogue, files};
+use super::heldout::{self, Answer, Protocol};
+use super::lesson::{self, Networks};
+use super::report::{self, Shown, Variant};
+use super::{catalogue, files, index as indexing};
 use crate::catalog::Product;
 use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, pooled_features};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Limits, decode};
 use crate::index::{Codes, Index};
-use crate::learn::{LearnOptions, pca_whitening};
+use crate::learn::{LearnOptions, Recipe, pca_whitening};
 use crate::model::Network;
 use crate::preprocess::resize;
 use crate::projection::{Block, powered};
@@ -22,7 +25,8 @@ use crate::projection::{Block, powered};
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["folder", "index"])))]
 pub(super) struct Args {
-    /// A folder of labelled pictures: its sub-folders are the labels. Compares layers and recipes.
+    /// A catalogue: a folder of pictures whose sub-folders are the labels, or a feed. Compares
+    /// layers and recipes; with --folds or --halves, on products that were not learnt from.
     #[arg(requires = "model")]
     folder: Option<PathBuf>,
     /// The network to embed the folder with, prepared with the layers to compare.
@@ -31,9 +35,23 @@ pub(super) struct Args {
     /// A folder that `lookalike index` has written: measures the index as it is served.
     #[arg(short, long, conflicts_with = "model")]
     index: Option<PathBuf>,
-    /// What an index's products are labelled by.
-    #[arg(long, value_enum, default_value_t = Label::TitleNoun)]
-    label: Label,
+    /// Another index of the same products, to compare with: what was before.
+    #[arg(long, requires = "index")]
+    against: Option<PathBuf>,
+    /// Ask with each product once, learning without it: in this many groups.
+    #[arg(long, requires = "folder", conflicts_with = "halves")]
+    folds: Option<usize>,
+    /// Learn from a random half and ask with the other, this many times.
+    #[arg(long, requires = "folder")]
+    halves: Option<usize>,
+    #[command(flatten)]
+    lesson: lesson::Args,
+    /// What products are labelled by; the category if a folder of pictures is given.
+    #[arg(long, value_enum)]
+    label: Option<Label>,
+    /// Write a page with the hard cases and what changed, pictures included.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Labels with fewer products are left out.
     #[arg(long, default_value_t = 6)]
     min_label: usize,
@@ -41,6 +59,9 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// Neighbours that are looked at.
+const DEPTH: usize = 10;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Label {
@@ -69,14 +90,22 @@ struct Figures {
 #[derive(Serialize)]
 struct Row {
     layers: String,
-    recipe: &'static str,
+    recipe: String,
     #[serde(flatten)]
     figures: Figures,
+    /// The projection was learnt from labels or a teacher's view of the very products that ask:
+    /// the figures are higher than a new photo will see.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    seen_when_learning: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
     match (&args.folder, &args.model, &args.index) {
-        (Some(folder), Some(model), _) => eval_folder(folder, model, args),
+        (Some(folder), Some(model), _) => match (args.folds, args.halves) {
+            (None, None) => eval_folder(folder, model, args),
+            (Some(n), _) => eval_held_out(folder, model, Protocol::Folds(n), args),
+            (_, Some(n)) => eval_held_out(folder, model, Protocol::Halves(n), args),
+        },
         (_, _, Some(index)) => eval_index(index, args),
         _ => Err(Error::new(ErrorKind::BadQuery, "give a folder and --model, or --index")),
     }
@@ -116,56 +145,198 @@ fn label(product: &Product, by: Label) -> Option<String> {
 fn leave_one_out(
     labels: &[Option<String>],
     neighbours: impl Fn(usize, usize) -> Result<Vec<usize>> + Sync,
-) -> Result<Figures> {
-    let queries: Vec<(usize, &String)> =
-        labels.iter().enumerate().filter_map(|(i, l)| Some((i, l.as_ref()?))).collect();
-    if queries.is_empty() {
+) -> Result<Vec<Answer>> {
+    (0..labels.len())
+        .into_par_iter()
+        .filter(|&row| labels[row].is_some())
+        .map(|query| {
+            let mut found = neighbours(query, DEPTH + 1)?;
+            found.retain(|&other| other != query);
+            found.truncate(DEPTH);
+            Ok(Answer { query, found })
+        })
+        .collect()
+}
+
+/// Figures over the answers to labelled queries. Products without a label are found as well, and
+/// are wrong.
+fn figures(labels: &[Option<String>], answers: &[Answer]) -> Result<Figures> {
+    let asked: Vec<(&Answer, &String)> =
+        answers.iter().filter_map(|a| Some((a, labels[a.query].as_ref()?))).collect();
+    if asked.is_empty() {
         return Err(Error::new(
             ErrorKind::BadCatalog,
             "no label has enough products to measure with; see --label and --min-label",
         ));
     }
-    let shares: Vec<[f64; 3]> = queries
-        .par_iter()
-        .map(|&(row, label)| {
-            // Products without a label are found as well, and are wrong.
-            let found: Vec<bool> = neighbours(row, 11)?
-                .into_iter()
-                .filter(|&other| other != row)
-                .map(|other| labels[other].as_ref() == Some(label))
-                .collect();
-            let share =
-                |k: usize| found.iter().take(k).filter(|hit| **hit).count() as f64 / k as f64;
-            Ok([share(1), share(5), share(10)])
-        })
-        .collect::<Result<_>>()?;
-    let mean = |i: usize| shares.iter().map(|s| s[i]).sum::<f64>() / shares.len() as f64;
-    let distinct: std::collections::BTreeSet<&str> =
-        queries.iter().map(|(_, label)| label.as_str()).collect();
+    let mean = |k: usize| {
+        let hits = |(answer, label): &(&Answer, &String)| {
+            answer.found.iter().take(k).filter(|&&row| labels[row].as_ref() == Some(*label)).count()
+        };
+        asked.iter().map(hits).sum::<usize>() as f64 / (k * asked.len()) as f64
+    };
+    let distinct: BTreeSet<&str> = asked.iter().map(|(_, label)| label.as_str()).collect();
     Ok(Figures {
-        top1: mean(0),
-        p_at_5: mean(1),
-        p_at_10: mean(2),
-        queries: queries.len(),
+        top1: mean(1),
+        p_at_5: mean(5),
+        p_at_10: mean(10),
+        queries: asked.len(),
         labels: distinct.len(),
         recall_at_20: None,
     })
 }
 
 fn eval_index(folder: &Path, args: &Args) -> Result<()> {
-    let engine = files::open_engine(folder)?;
-    let (Some(index), Some(products)) = (engine.index(), engine.products()) else {
-        return Err(Error::new(ErrorKind::Internal, "the engine did not load its files"));
-    };
-    let names = products.as_slice().iter().map(|p| label(p, args.label));
-    let mut figures = leave_one_out(&labels(names, args.min_label), |row, k| {
-        let query = index.embedding(row as u32)?;
-        let found = index.search(&query, k, EF_SEARCH)?;
-        Ok(found.into_iter().map(|n| n.row as usize).collect())
-    })?;
-    figures.recall_at_20 = Some(recall(index)?);
-    let model = &engine.manifest().model;
-    print(args, vec![Row { layers: model.layers.join("+"), recipe: "as served", figures }])
+    let mut rows = Vec::new();
+    let mut variants = Vec::new();
+    let mut shown = Vec::new();
+    let mut ids: Option<Vec<String>> = None;
+    for folder in args.against.as_deref().into_iter().chain([folder]) {
+        let engine = files::open_engine(folder)?;
+        let (Some(index), Some(products)) = (engine.index(), engine.products()) else {
+            return Err(Error::new(ErrorKind::Internal, "the engine did not load its files"));
+        };
+        let list = products.as_slice();
+        let these: Vec<String> = list.iter().map(|p| p.id.clone()).collect();
+        if ids.replace(these.clone()).is_some_and(|others| others != these) {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                "the two indexes hold different products: build both from the same catalogue",
+            ));
+        }
+        let by = args.label.unwrap_or(Label::TitleNoun);
+        let labels = labels(list.iter().map(|p| label(p, by)), args.min_label);
+        let answers = leave_one_out(&labels, |row, k| {
+            let query = index.embedding(row as u32)?;
+            let found = index.search(&query, k, EF_SEARCH)?;
+            Ok(found.into_iter().map(|n| n.row as usize).collect())
+        })?;
+        let mut figures = figures(&labels, &answers)?;
+        figures.recall_at_20 = Some(recall(index)?);
+        let manifest = engine.manifest();
+        let learnt = manifest.recipe.get("projection").is_some_and(|p| p != "pca");
+        let row = Row {
+            layers: manifest.model.layers.join("+"),
+            recipe: "as served".into(),
+            figures,
+            seen_when_learning: learnt,
+        };
+        variants.push(Variant {
+            name: folder.display().to_string(),
+            figures: row.figures.in_words(),
+            answers,
+        });
+        shown = list
+            .iter()
+            .zip(&labels)
+            .map(|(p, l)| (Shown { title: p.title.clone(), label: l.clone() }, p.thumb.clone()))
+            .collect();
+        rows.push(row);
+    }
+    if let Some(path) = &args.report {
+        let (shown, thumbs): (Vec<Shown>, Vec<Option<String>>) = shown.into_iter().unzip();
+        let picture = |row: usize| files::read(&folder.join(thumbs.get(row)?.as_ref()?)).ok();
+        files::write(path, report::html(&variants, &shown, picture).as_bytes())?;
+    }
+    print(args, rows)
+}
+
+/// Compares the plain recipe with the one that was asked for, on products that were not learnt
+/// from.
+fn eval_held_out(folder: &Path, model: &PathBuf, protocol: Protocol, args: &Args) -> Result<()> {
+    let networks = Networks::load(model, &args.lesson)?;
+    let catalogue = catalogue::read(folder)?;
+    let is_feed = catalogue.feed;
+    let bar = files::progress(catalogue.items.len(), "embedding");
+    let seen: Vec<Result<lesson::Seen>> = catalogue
+        .items
+        .par_iter()
+        .map(|item| {
+            let seen = networks.see(&files::read(&item.picture)?);
+            bar.inc(1);
+            seen.map_err(|e| e.at(item.picture.display()))
+        })
+        .collect();
+    bar.finish_and_clear();
+    let mut items = Vec::new();
+    let mut usable = Vec::new();
+    for (item, seen) in catalogue.items.into_iter().zip(seen) {
+        match seen {
+            Ok(seen) => {
+                items.push(item);
+                usable.push(seen);
+            }
+            Err(error) => eprintln!("skipped: {error}"),
+        }
+    }
+    let material = networks.material(usable);
+    let products: Vec<&Product> = items.iter().map(|i| &i.product).collect();
+    let by = args.label.unwrap_or(if !is_feed { Label::Category } else { Label::TitleNoun });
+    let labels = labels(products.iter().map(|p| label(p, by)), args.min_label);
+
+    let plain = lesson::Args { teacher: None, learn_from: Vec::new(), ..args.lesson.clone() };
+    let mut recipes = vec![&plain];
+    if args.lesson.teacher.is_some() || !args.lesson.learn_from.is_empty() {
+        recipes.push(&args.lesson);
+    }
+    let layers: Vec<&str> = networks.own.spec().layers.iter().map(|l| l.name.as_str()).collect();
+    let bar = files::progress(recipes.len() * heldout::rounds(protocol), "learning");
+    let (mut rows, mut variants) = (Vec::new(), Vec::new());
+    for recipe in recipes {
+        let (answers, learnt) =
+            heldout::answers(&material, &products, recipe, protocol, DEPTH, || bar.inc(1))?;
+        for note in &learnt.notes {
+            eprintln!("note: {note}");
+        }
+        let row = Row {
+            layers: layers.join("+"),
+            recipe: describe(&learnt),
+            figures: figures(&labels, &answers)?,
+            seen_when_learning: false,
+        };
+        variants.push(Variant {
+            name: row.recipe.clone(),
+            figures: row.figures.in_words(),
+            answers,
+        });
+        rows.push(row);
+    }
+    bar.finish_and_clear();
+    if let Some(path) = &args.report {
+        let shown: Vec<Shown> = products
+            .iter()
+            .zip(&labels)
+            .map(|(p, l)| Shown { title: p.title.clone(), label: l.clone() })
+            .collect();
+        let picture = |row: usize| {
+            let bytes = files::read(&items.get(row)?.picture).ok()?;
+            indexing::thumbnail(&decode(&bytes, &Limits::default()).ok()?, 128).ok()
+        };
+        files::write(path, report::html(&variants, &shown, picture).as_bytes())?;
+    }
+    print(args, rows)
+}
+
+fn describe(recipe: &Recipe) -> String {
+    let mut words = recipe.projection.to_owned();
+    if let Some(teacher) = &recipe.teacher {
+        words += &format!(", taught by {}", teacher.name);
+    }
+    let used: Vec<&str> =
+        recipe.columns.iter().filter(|c| c.used).map(|c| c.name.as_str()).collect();
+    if !used.is_empty() {
+        words += &format!(", learnt from {}", used.join(" and "));
+    }
+    words
+}
+
+impl Figures {
+    fn in_words(&self) -> String {
+        format!(
+            "top1 {:.3}, p@5 {:.3}, p@10 {:.3} over {} queries with {} labels",
+            self.top1, self.p_at_5, self.p_at_10, self.queries, self.labels
+        )
+    }
 }
 
 /// Share of the exact scan's best 20 that the graph finds, over all products.
@@ -224,8 +395,14 @@ fn eval_folder(folder: &Path, model: &Path, args: &Args) -> Result<()> {
                 let projection = pca_whitening(&part, &blocks, LearnOptions::default())?;
                 part.iter().map(|p| projection.apply(p)).collect::<Result<_>>()?
             };
-            let figures = leave_one_out(&labels, scan(&embeddings)?)?;
-            rows.push(Row { layers: name.clone(), recipe, figures });
+            let figures = figures(&labels, &leave_one_out(&labels, scan(&embeddings)?)?)?;
+            let row = Row {
+                layers: name.clone(),
+                recipe: recipe.into(),
+                figures,
+                seen_when_learning: false,
+            };
+            rows.push(row);
         }
     }
     print(args, rows)
@@ -244,9 +421,9 @@ fn scan(embeddings: &[Embedding]) -> Result<impl Fn(usize, usize) -> Result<Vec<
 
 fn print(args: &Args, rows: Vec<Row>) -> Result<()> {
     if args.json {
-        // One index: one object. A folder: a list of what was compared.
-        let json = match (args.index.is_some(), rows.first()) {
-            (true, Some(row)) => serde_json::to_string(row),
+        // One index: one object. Otherwise a list of what was compared.
+        let json = match (args.index.is_some(), rows.as_slice()) {
+            (true, [row]) => serde_json::to_string(row),
             _ => serde_json::to_string(&rows),
         };
         println!("{}", json.map_err(|e| Error::with_source(ErrorKind::Internal, "JSON", e))?);
@@ -257,7 +434,7 @@ fn print(args: &Args, rows: Vec<Row>) -> Result<()> {
         "layers", "recipe", "top1", "p@5", "p@10", "recall@20"
     );
     let mut notes = BTreeMap::new();
-    for Row { layers, recipe, figures: f } in &rows {
+    for Row { layers, recipe, figures: f, .. } in &rows {
         let recall = f.recall_at_20.map_or(String::new(), |r| format!("{r:.4}"));
         println!(
             "{layers:<28} {recipe:<36} {:>6.3} {:>6.3} {:>6.3} {recall:>9}",
@@ -266,7 +443,13 @@ fn print(args: &Args, rows: Vec<Row>) -> Result<()> {
         notes.insert((f.queries, f.labels), ());
     }
     for (queries, labels) in notes.keys() {
-        println!("{queries} queries, {labels} labels, leave-one-out");
+        println!("{queries} queries, {labels} labels");
+    }
+    if rows.iter().any(|row| row.seen_when_learning) {
+        println!(
+            "the projection was learnt from the products that ask: a new photo will see less; \
+             `lookalike eval CATALOG --model ... --folds 10` measures with products held out"
+        );
     }
     Ok(())
 }
@@ -296,10 +479,11 @@ mod tests {
     fn figures_count_what_they_say() {
         let labels: Vec<_> = ["a", "a", "b", "b"].iter().map(|l| Some((*l).to_owned())).collect();
         // Everyone's neighbours: 0, 1, 2, 3 in this order.
-        let f = leave_one_out(&labels, |_, _| Ok(vec![0, 1, 2, 3])).unwrap();
+        let answers = leave_one_out(&labels, |_, _| Ok(vec![0, 1, 2, 3])).unwrap();
+        let f = figures(&labels, &answers).unwrap();
         assert_eq!((f.queries, f.labels), (4, 2));
         assert_eq!(f.top1, 0.5);
         assert_eq!(f.p_at_5, 0.2);
-        assert!(leave_one_out(&[None], |_, _| Ok(vec![])).is_err());
+        assert!(figures(&[None], &[]).is_err());
     }
 }

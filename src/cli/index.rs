@@ -44,7 +44,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let start = Instant::now();
     let networks = Networks::load(&args.model, &args.lesson)?;
-    let Catalogue { items, mut skipped, attribution } = catalogue::read(&args.catalog)?;
+    let Catalogue { items, mut skipped, attribution, .. } = catalogue::read(&args.catalog)?;
     let total = items.len() + skipped.len();
     files::make_folder(&args.output)?;
     let thumbs = args.output.join("thumbs");
@@ -112,13 +112,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// What the networks see of a product, and its thumbnail.
 fn embed(item: &Item, networks: &Networks, thumb: u32) -> Result<(Seen, Option<Vec<u8>>)> {
-    let picture = decode(&files::read(&item.picture)?, &Limits::default())?;
-    let thumb = if thumb > 0 { Some(thumbnail(&picture, thumb)?) } else { None };
-    Ok((networks.see(&picture)?, thumb))
+    let file = files::read(&item.picture)?;
+    let thumb =
+        if thumb > 0 { Some(thumbnail(&decode(&file, &Limits::default())?, thumb)?) } else { None };
+    Ok((networks.see(&file)?, thumb))
 }
 
 /// A JPEG whose longer side has at most `side` pixels.
-fn thumbnail(picture: &Picture, side: u32) -> Result<Vec<u8>> {
+pub(super) fn thumbnail(picture: &Picture, side: u32) -> Result<Vec<u8>> {
     let (width, height) = (picture.width(), picture.height());
     let longer = width.max(height);
     let shrink = |x: u32| {

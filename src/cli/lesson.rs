@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use super::files;
 use crate::catalog::Product;
 use crate::engine::pooled_features;
-use crate::error::Result;
-use crate::image::Picture;
+use crate::error::{Error, Result};
+use crate::image::{Limits, Picture, decode};
 use crate::learn::{Column, LearnOptions, Lesson, Recipe, Teacher, learn};
 use crate::model::{ModelSpec, Network};
 use crate::preprocess::resize;
@@ -25,6 +27,9 @@ pub(super) struct Args {
     /// products held out. Repeat or separate by comma. `title` means the title's words.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub(super) learn_from: Vec<String>,
+    /// Keep what the networks see in each picture in this folder, for the next run.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) cache: Option<PathBuf>,
     /// Dimension of the embeddings, at most.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) dim: u16,
@@ -35,7 +40,9 @@ pub(super) struct Networks {
     pub(super) own: Network,
     /// The own network's file.
     pub(super) bytes: Vec<u8>,
-    teacher: Option<Network>,
+    own_id: [u8; 32],
+    teacher: Option<([u8; 32], Network)>,
+    cache: Option<Cache>,
 }
 
 /// What the networks see in a picture.
@@ -49,24 +56,53 @@ impl Networks {
         let bytes = files::read(own)?;
         let load =
             |path: &PathBuf, bytes: &[u8]| Network::load(bytes).map_err(|e| e.at(path.display()));
-        let teacher =
-            args.teacher.as_ref().map(|path| load(path, &files::read(path)?)).transpose()?;
-        Ok(Self { own: load(own, &bytes)?, bytes, teacher })
+        let teacher = args
+            .teacher
+            .as_ref()
+            .map(|path| {
+                let bytes = files::read(path)?;
+                Ok::<_, Error>((Sha256::digest(&bytes).into(), load(path, &bytes)?))
+            })
+            .transpose()?;
+        let cache = args.cache.clone().map(Cache::new).transpose()?;
+        let own_id = Sha256::digest(&bytes).into();
+        Ok(Self { own: load(own, &bytes)?, own_id, bytes, teacher, cache })
     }
 
-    pub(super) fn see(&self, picture: &Picture) -> Result<Seen> {
+    /// What they see in a picture file, from the cache if it was seen before.
+    pub(super) fn see(&self, file: &[u8]) -> Result<Seen> {
+        let key = |network: &[u8; 32]| Cache::key(network, file);
+        let cached = |id: &[u8; 32], network: &Network| {
+            self.cache.as_ref()?.get(&key(id), network.spec().dim())
+        };
+        let own = cached(&self.own_id, &self.own);
+        let teacher = self.teacher.as_ref().and_then(|(id, network)| cached(id, network));
+        if let (Some(own), true) = (&own, self.teacher.is_none() || teacher.is_some()) {
+            return Ok(Seen { own: own.clone(), teacher });
+        }
+        let seen = self.look(&decode(file, &Limits::default())?)?;
+        if let Some(cache) = &self.cache {
+            cache.put(&key(&self.own_id), &seen.own)?;
+            if let (Some((id, _)), Some(features)) = (&self.teacher, &seen.teacher) {
+                cache.put(&key(id), features)?;
+            }
+        }
+        Ok(seen)
+    }
+
+    fn look(&self, picture: &Picture) -> Result<Seen> {
         let features = |network: &Network| {
             pooled_features(network, &resize(picture, network.spec().input.size)?, None)
         };
         Ok(Seen {
             own: features(&self.own)?,
-            teacher: self.teacher.as_ref().map(features).transpose()?,
+            teacher: self.teacher.as_ref().map(|(_, network)| features(network)).transpose()?,
         })
     }
 
     /// Everything that was seen of a catalogue, ready to learn from.
     pub(super) fn material(&self, seen: Vec<Seen>) -> Material {
-        let teacher = self.teacher.as_ref().map(Network::spec);
+        let teacher = self.teacher.as_ref().map(|(_, network)| network.spec());
         let (pooled, taught): (Vec<_>, Vec<_>) =
             seen.into_iter().map(|s| (s.own, s.teacher)).unzip();
         Material {
@@ -120,4 +156,64 @@ impl Material {
 
 fn blocks(spec: &ModelSpec) -> Vec<Block> {
     spec.layers.iter().map(|l| Block { dim: l.dim, power: POWER, weight: 1.0 }).collect()
+}
+
+/// Features by the hashes of network and picture, one small file each.
+struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    fn new(folder: PathBuf) -> Result<Self> {
+        files::make_folder(&folder)?;
+        Ok(Self { folder })
+    }
+
+    /// The version counts as well: another may resize or compute differently.
+    fn key(network: &[u8; 32], picture: &[u8]) -> String {
+        let mut hash = Sha256::new();
+        hash.update(env!("CARGO_PKG_VERSION"));
+        hash.update(network);
+        hash.update(picture);
+        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(&key[..2]).join(format!("{key}.f32"))
+    }
+
+    /// `None` if there is none or what is there is damaged: it is then made again.
+    fn get(&self, key: &str, dim: usize) -> Option<Vec<f32>> {
+        let path = self.path(key);
+        let bytes = path.is_file().then(|| files::read(&path).ok())??;
+        let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let values: Vec<f32> = values.collect();
+        (bytes.len() == dim * 4 && values.iter().all(|v| v.is_finite())).then_some(values)
+    }
+
+    fn put(&self, key: &str, features: &[f32]) -> Result<()> {
+        files::make_folder(&self.folder.join(&key[..2]))?;
+        let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
+        files::write(&self.path(key), &bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_gives_back_what_fits_and_nothing_else() {
+        let folder = std::env::temp_dir().join(format!("lookalike-cache-{}", std::process::id()));
+        let cache = Cache::new(folder.clone()).unwrap();
+        let key = Cache::key(&[1; 32], b"picture");
+        assert_ne!(key, Cache::key(&[2; 32], b"picture"), "another network");
+        assert_eq!(cache.get(&key, 2), None);
+        cache.put(&key, &[1.5, -2.0]).unwrap();
+        assert_eq!(cache.get(&key, 2), Some(vec![1.5, -2.0]));
+        assert_eq!(cache.get(&key, 3), None, "of another length");
+        cache.put(&key, &[f32::NAN, 0.0]).unwrap();
+        assert_eq!(cache.get(&key, 2), None, "damaged");
+        files::remove_folder(&folder).unwrap();
+    }
 }

@@ -4,10 +4,12 @@
 mod catalogue;
 mod eval;
 mod files;
+mod heldout;
 mod index;
 mod inspect;
 mod lesson;
 mod model;
+mod report;
 mod search;
 
 use std::process::ExitCode;

@@ -1,0 +1,181 @@
+//! Protocols in which the projection has never seen the pictures that it is asked with.
+
+use rayon::prelude::*;
+
+use super::lesson::{self, Material};
+use crate::catalog::Product;
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::Codes;
+use crate::learn::Recipe;
+
+/// How products are split into those that are learnt from and those that ask.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Protocol {
+    /// Each product asks once, with a projection learnt without it and its share of the others;
+    /// it looks for its neighbours among all others.
+    Folds(usize),
+    /// As often as said: a random half is the catalogue, learnt from and searched; the other asks.
+    Halves(usize),
+}
+
+/// One query and what it found.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Answer {
+    /// Row of the product that asks.
+    pub(super) query: usize,
+    /// Rows of what was found, best first, without itself.
+    pub(super) found: Vec<usize>,
+}
+
+/// Answers with the `k` nearest int8 codes, and the recipe of the last split.
+pub(super) fn answers(
+    material: &Material,
+    products: &[&Product],
+    args: &lesson::Args,
+    protocol: Protocol,
+    k: usize,
+    step: impl Fn() + Sync,
+) -> Result<(Vec<Answer>, Recipe)> {
+    let mut all = Vec::new();
+    let mut last = Recipe::default();
+    for Split { train, ask, search } in splits(products.len(), protocol)? {
+        let (projection, recipe) = material.learn(&train, products, args)?;
+        let embeddings = material
+            .pooled
+            .par_iter()
+            .map(|pooled| projection.apply(pooled))
+            .collect::<Result<Vec<_>>>()?;
+        let codes = Codes::from_embeddings(&embeddings)?;
+        let found: Vec<Answer> = ask
+            .into_par_iter()
+            .map(|query| {
+                let mut scored: Vec<(usize, f32)> = search
+                    .iter()
+                    .filter(|&&row| row != query)
+                    .map(|&row| (row, codes.cosine(query, row)))
+                    .collect();
+                scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                scored.truncate(k);
+                Answer { query, found: scored.into_iter().map(|s| s.0).collect() }
+            })
+            .collect();
+        all.extend(found);
+        last = recipe;
+        step();
+    }
+    all.sort_by_key(|answer| answer.query);
+    Ok((all, last))
+}
+
+/// How many projections a protocol learns.
+pub(super) fn rounds(protocol: Protocol) -> usize {
+    match protocol {
+        Protocol::Folds(n) | Protocol::Halves(n) => n,
+    }
+}
+
+struct Split {
+    train: Vec<usize>,
+    ask: Vec<usize>,
+    search: Vec<usize>,
+}
+
+fn splits(count: usize, protocol: Protocol) -> Result<Vec<Split>> {
+    let few = |needed: usize| {
+        Error::new(
+            ErrorKind::BadCatalog,
+            format!("{count} products cannot be split so: at least {needed} are needed"),
+        )
+    };
+    Ok(match protocol {
+        Protocol::Folds(folds) => {
+            if folds < 2 || folds > count {
+                return Err(few(folds.max(2)));
+            }
+            let order = shuffled(count, 0);
+            let held = |fold: usize| (0..count).map(move |at| at % folds == fold);
+            let pick = |fold: usize, wanted: bool| {
+                order
+                    .iter()
+                    .zip(held(fold))
+                    .filter(|(_, h)| *h == wanted)
+                    .map(|(&i, _)| i)
+                    .collect()
+            };
+            (0..folds)
+                .map(|fold| Split {
+                    train: pick(fold, false),
+                    ask: pick(fold, true),
+                    search: (0..count).collect(),
+                })
+                .collect()
+        }
+        Protocol::Halves(seeds) => {
+            if count < 4 || seeds == 0 {
+                return Err(few(4));
+            }
+            (0..seeds)
+                .map(|seed| {
+                    let mut train = shuffled(count, seed as u64);
+                    let ask = train.split_off(count / 2);
+                    Split { search: train.clone(), train, ask }
+                })
+                .collect()
+        }
+    })
+}
+
+/// 0 to `count` in an order that depends on the seed alone, on every machine the same.
+fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_key(|&i| mixed(seed << 40 | i as u64));
+    order
+}
+
+/// SplitMix64: Steele, Lea and Flood, OOPSLA 2014.
+fn mixed(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_product_asks_once_and_is_never_learnt_from_then() {
+        let splits = splits(23, Protocol::Folds(10)).unwrap();
+        let mut asked: Vec<usize> = splits.iter().flat_map(|s| s.ask.clone()).collect();
+        asked.sort_unstable();
+        assert_eq!(asked, (0..23).collect::<Vec<_>>());
+        for split in &splits {
+            assert!(split.ask.iter().all(|i| !split.train.contains(i)));
+            assert_eq!((split.ask.len() + split.train.len(), split.search.len()), (23, 23));
+        }
+    }
+
+    #[test]
+    fn halves_do_not_meet_and_differ_by_seed() {
+        let splits = splits(9, Protocol::Halves(3)).unwrap();
+        for split in &splits {
+            assert_eq!((split.train.len(), split.ask.len()), (4, 5));
+            assert!(split.ask.iter().all(|i| !split.search.contains(i)));
+        }
+        assert_ne!(splits[0].train, splits[1].train);
+    }
+
+    #[test]
+    fn too_few_products_are_refused() {
+        for (count, protocol) in [
+            (1, Protocol::Folds(10)),
+            (9, Protocol::Folds(10)),
+            (9, Protocol::Folds(1)),
+            (3, Protocol::Halves(5)),
+            (30, Protocol::Halves(0)),
+        ] {
+            assert_eq!(splits(count, protocol).err().unwrap().kind(), ErrorKind::BadCatalog);
+        }
+    }
+}
