@@ -13,7 +13,7 @@ import { priceOf } from './results.js';
  * @param {Hit} options.hit
  * @param {string|null} options.picture
  * @param {ImageBitmap|null} options.photo
- * @param {(() => Promise<HeatMap|undefined>)|null} options.explain null where the engine cannot
+ * @param {(() => Promise<HeatMap|null>)|null} options.explain null where the engine cannot; resolves to null where it failed
  * @param {() => void} options.similar
  * @returns {HTMLDialogElement} to be put in the page and shown; removes itself when closed
  */
@@ -38,7 +38,8 @@ export function detailDialog({ labels, hit, picture, photo, explain, similar }) 
           why.setAttribute('aria-pressed', String(shown));
           note.hidden = !shown;
           const map = shown ? await explain() : null;
-          if (shown === (map !== null)) drawHeat(canvas, photo, map ?? null);
+          // Pressed again meanwhile, the answer comes too late.
+          if (shown === (map !== null)) drawHeat(canvas, photo, map);
         },
       }, icon('eye'), labels.why);
       buttons.append(why);
@@ -54,7 +55,7 @@ export function detailDialog({ labels, hit, picture, photo, explain, similar }) 
   const price = priceOf(product);
   if (price) facts.push([labels.price, price]);
   if (product.availability) facts.push([labels.availability, product.availability]);
-  for (const [name, value] of Object.entries(product.attributes ?? {})) if (value && !/^https?:/.test(value)) facts.push([name, value]);
+  for (const [name, value] of Object.entries(product.attributes ?? {})) if (value && !/^https?:/.test(value)) facts.push([name.replaceAll('_', ' '), value]);
 
   buttons.append(h('button', { type: 'button', class: 'quiet', onclick: () => (dialog.close(), similar()) }, icon('similar'), labels.searchSimilar));
   if (product.url && /^https?:/.test(new URL(product.url, document.baseURI).protocol)) {

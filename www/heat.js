@@ -12,13 +12,13 @@ import { h } from './dom.js';
 export function drawHeat(canvas, photo, map) {
   const context = canvas.getContext('2d');
   if (!context) return;
+  context.imageSmoothingQuality = 'high';
   context.fillStyle = '#fff';
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(photo, 0, 0, canvas.width, canvas.height);
   if (!map) return;
   context.fillStyle = 'rgb(12 10 8 / 0.5)';
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.imageSmoothingQuality = 'high';
   context.drawImage(cells(map), 0, 0, canvas.width, canvas.height);
 }
 
@@ -32,10 +32,15 @@ function cells({ width, height, values }) {
   if (!context) return canvas;
   const image = context.createImageData(width, height);
   let max = 0;
-  for (const value of values) max = Math.max(max, value);
+  let sum = 0;
+  for (const value of values) {
+    max = Math.max(max, value);
+    sum += value;
+  }
+  // What adds no more than the average cell, or speaks against the match, stays dark.
+  const floor = Math.max(0, sum / values.length);
   for (let i = 0; i < width * height; i++) {
-    // What speaks against the match is as dark as what says nothing.
-    const heat = max > 0 ? Math.max(0, values[i]) / max : 0;
+    const heat = max > floor ? Math.max(0, values[i] - floor) / (max - floor) : 0;
     image.data[4 * i] = 255;
     image.data[4 * i + 1] = Math.round(70 + 170 * heat);
     image.data[4 * i + 2] = Math.round(20 + 70 * heat * heat);

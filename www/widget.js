@@ -643,7 +643,10 @@ export class Widget {
       picture: this.#picture(hit.product),
       photo: this.#hasPhoto ? this.#ui.editor.bitmap : null,
       explain: this.#opened?.features.explain
-        ? () => this.#worker().call('explain', { session: this.#session, productId: hit.id, photo: which })
+        ? () => this.#worker().call('explain', { session: this.#session, productId: hit.id, photo: which }).catch((thrown) => {
+          this.#fail(thrown, null);
+          return null;
+        })
         : null,
       similar: () => this.#similar(hit.product),
     });
