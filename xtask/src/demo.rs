@@ -63,19 +63,32 @@ pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, optimise: bool) 
         catalog::catalog(paths)?;
     }
     let lookalike = builds::native(paths)?;
-    model(paths, &lookalike, "model", shown, &paths.model())?;
+    let source = paths.catalog_source();
+    // What the shopper's machine runs is quantised on pictures like those that it will see.
+    let calibrate = own.unwrap_or(&source);
+    model(paths, &lookalike, "model", shown, Some(calibrate), &paths.model())?;
     let teacher = paths.teacher();
-    model(paths, &lookalike, "teacher", Model::EfficientnetLite0, &teacher)?;
+    model(paths, &lookalike, "teacher", Model::EfficientnetLite0, None, &teacher)?;
     // A network has nothing to learn from itself.
     let teacher = (shown != Model::EfficientnetLite0).then_some(teacher.as_path());
     index(paths, &lookalike, own, teacher)?;
     builds::wasm(paths, &toolchain, optimise)
 }
 
-fn model(paths: &Paths, lookalike: &Path, step: &str, model: Model, output: &Path) -> Result<()> {
+/// Prepares a network; `calibrate` is the catalogue to quantise it on.
+fn model(
+    paths: &Paths,
+    lookalike: &Path,
+    step: &str,
+    model: Model,
+    calibrate: Option<&Path>,
+    output: &Path,
+) -> Result<()> {
     let (input, flags) = (model.weights(paths), model.flags());
+    let calibrate = calibrate.map(|path| path.display().to_string());
     Step::new(&paths.stamps(), step)
         .value("flags", flags.join(" "))
+        .value("calibrate", calibrate.as_deref().unwrap_or_default())
         .input(&input)?
         .input(lookalike)?
         .output(output)
@@ -83,6 +96,9 @@ fn model(paths: &Paths, lookalike: &Path, step: &str, model: Model, output: &Pat
             fs::create_dir_all(output.parent().context("a file has a folder")?)?;
             let mut prepare = sh::command(lookalike);
             prepare.args(["model", "prepare"]).arg(&input).arg("-o").arg(output).args(flags);
+            if let Some(path) = &calibrate {
+                prepare.args(["--calibrate", path]);
+            }
             sh::run(&mut prepare)
         })?;
     Ok(())
