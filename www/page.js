@@ -24,12 +24,6 @@ addEventListener('hashchange', () => {
   element.query = decodeState(location.hash);
   atWork();
 });
-element.addEventListener('photochange', () => {
-  const state = encodeState(element.query);
-  history.replaceState(null, '', state ? `#${state}` : location.pathname + location.search);
-  atWork();
-});
-
 let hasPhoto = false;
 element.addEventListener('photochange', (event) => {
   hasPhoto = /** @type {CustomEvent} */ (event).detail !== null;
@@ -38,7 +32,7 @@ element.addEventListener('photochange', (event) => {
 
 /** Once there is something to look at, the words make room. */
 function atWork() {
-  root.classList.toggle('at-work', hasPhoto || element.query.productId !== undefined);
+  root.classList.toggle('at-work', hasPhoto || element.query.productId !== undefined || element.query.like !== undefined);
 }
 
 element.addEventListener('ready', async () => {

@@ -372,8 +372,9 @@ export class Widget {
     this.#ui.refine.hasMask = false;
     this.results = { whole: null, masked: null, product: null };
     this.#hush();
+    // Votes and directions were about this photo.
+    this.#ui.refine.startFrom(undefined);
     this.#emit('photochange', null, false);
-    this.#layout();
     void this.#refresh();
   }
 
@@ -452,8 +453,8 @@ export class Widget {
     const { walk, productId, ...algebra } = this.#ui.refine.state;
     // An engine without the algebra refuses its fields; a link may hold them all the same.
     const rest = this.#opened?.features.algebra ? algebra : {};
-    if (!this.#hasPhoto && productId === undefined) return;
-    if (!this.#hasPhoto && this.#start?.id !== productId) {
+    if (!this.#hasPhoto && !this.#hasProducts) return;
+    if (!this.#hasPhoto && productId !== undefined && this.#start?.id !== productId) {
       this.#start = null;
       this.#start = await this.#worker().call('product', { id: productId }, { signal });
       this.#layout();
@@ -465,7 +466,7 @@ export class Widget {
     }, PATIENCE_MS);
     try {
       if (!this.#hasPhoto) {
-        const answer = await this.#ask('product', { productId, k, ...rest }, signal);
+        const answer = await this.#ask('product', { ...(productId !== undefined && { productId }), k, ...rest }, signal);
         this.#renderOne('product', answer);
         return;
       }
@@ -482,8 +483,14 @@ export class Widget {
     }
   }
 
+  /** Whether the query starts from products: one, or the mean of those that are liked. */
+  get #hasProducts() {
+    const { productId, like } = this.#ui.refine.state;
+    return productId !== undefined || (like !== undefined && this.#opened?.features.algebra === true);
+  }
+
   get #isComparing() {
-    return this.#ui.editor.coverage() !== null;
+    return this.#ui.editor.hasPaint;
   }
 
   /**
@@ -570,9 +577,9 @@ export class Widget {
   /** What is visible in this state. */
   #layout() {
     const { labels } = this.#host;
-    const { productId } = this.#ui.refine.state;
     const photo = this.#hasPhoto;
-    const product = !photo && productId !== undefined;
+    const product = !photo && this.#hasProducts;
+    if (this.#ui.refine.state.productId === undefined) this.#start = null;
     const { whole, masked, product: similar } = this.results;
     const answer = photo ? masked ?? whole : product ? similar : null;
     const waiting = this.#ui.app.classList.contains('searching') || (answer === null && (photo || product) && this.#ui.message.hidden);

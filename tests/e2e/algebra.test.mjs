@@ -93,6 +93,13 @@ describe('refining', { skip: missing() ?? false, timeout: 180_000 }, () => {
     await page.close();
   });
 
+  test('a link to likes alone shows what is like them', async () => {
+    const { page, ui } = await open(`#like=${encodeURIComponent(start().id)}`);
+    await settled(page);
+    assert.equal((await idsOf(ui.left)).length, 20);
+    await page.close();
+  });
+
   test('filters are exact and counted; where nothing passes, that is said', async () => {
     const { page, ui } = await open(`#product=${encodeURIComponent(start().id)}`);
     await settled(page);

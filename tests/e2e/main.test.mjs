@@ -167,6 +167,18 @@ describe('the main job', { skip: missing() ?? false }, () => {
     await fresh.close();
   });
 
+  test('light and dark, as the device says, until the shopper says otherwise', async () => {
+    const { page } = await open();
+    const brightness = () => page.evaluate(() => Number(getComputedStyle(document.body).backgroundColor.match(/\d+/)?.[0]));
+    await page.emulateMedia({ colorScheme: 'dark' });
+    assert.ok((await brightness()) < 60);
+    await page.getByRole('button', { name: 'Switch between light and dark' }).click();
+    assert.ok((await brightness()) > 200);
+    await page.emulateMedia({ colorScheme: 'light' });
+    assert.ok((await brightness()) > 200);
+    await page.close();
+  });
+
   test('the attribution of the pictures is on the page', async () => {
     const { page, ui } = await open();
     await ui.host.locator('.attribution').waitFor();

@@ -112,13 +112,18 @@ export class MaskEditor extends EventTarget {
     return this.#raster.share();
   }
 
+  /** Whether anything is painted. */
+  get hasPaint() {
+    return this.#raster.data.some((level) => level > 0);
+  }
+
   /**
-   * What is to be taken out, 255 = all of the pixel; null where that is nothing or all of the photo.
+   * What is to be taken out, 255 = all of the pixel; null where nothing is painted.
    * @returns {{data: Uint8Array, width: number, height: number}|null}
    */
   coverage() {
     const { data, width, height } = this.#raster;
-    if (!data.some((level) => level > 0)) return null;
+    if (!this.hasPaint) return null;
     const out = data.slice();
     if (this.#intent === 'only') for (let i = 0; i < out.length; i++) out[i] = 255 - out[i];
     return { data: out, width, height };
@@ -154,7 +159,7 @@ export class MaskEditor extends EventTarget {
     this.#intent = intent;
     this.#repaint();
     this.#state();
-    if (this.coverage()) this.#tell(true);
+    if (this.hasPaint) this.#tell(true);
   }
 
   get size() {
@@ -628,7 +633,7 @@ export class MaskEditor extends EventTarget {
     context.fillStyle = '#fff';
     context.fillRect(0, 0, width, height);
     context.drawImage(this.#bitmap, 0, 0, width, height);
-    if (this.#history.canUndo || this.#changed || this.#raster.data.some((level) => level > 0)) {
+    if (this.#history.canUndo || this.#changed || this.hasPaint) {
       context.drawImage(this.#paint, 0, 0);
     }
 
