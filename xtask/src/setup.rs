@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -173,6 +174,22 @@ fn find_chromium() -> Option<PathBuf> {
         .into_iter()
         .flat_map(|name| env::split_paths(&folders).map(move |folder| folder.join(name)))
         .find(|path| path.is_file())
+}
+
+/// pip, for archives that come from Python's registry; nothing of Python is run.
+pub fn pip() -> Result<Command> {
+    let pip = || {
+        let mut pip = sh::command("python3");
+        pip.args(["-m", "pip"]);
+        pip
+    };
+    if sh::output(pip().arg("--version")).is_err() {
+        eprintln!(
+            "==> installing pip, which fetches the network that the sample index learns from"
+        );
+        install(&["python3-pip"]).context("`python3 -m pip` must work")?;
+    }
+    Ok(pip())
 }
 
 /// rustfmt and clippy, which a minimal toolchain lacks.
