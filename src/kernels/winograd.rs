@@ -21,6 +21,9 @@ use std::ops::Range;
 use super::simd::Simd;
 use super::{ConvParams, Rows, Scratch, Shape, halves_mut};
 
+/// Channels of a panel, at most.
+const MAX_NR: usize = 32;
+
 /// Bytes of transformed input that one block of tiles may take: half of a 512 KiB second-level cache.
 const BLOCK_BYTES: usize = 256 * 1024;
 
@@ -109,7 +112,7 @@ impl Winograd {
         let (kh, kw) = p.window.kernel;
         let c = p.input.c;
         // 16 halves are the widest register of a variant that has Winograd.
-        if p.window.stride != (1, 1) || !c.is_multiple_of(16) || c > 4096 {
+        if p.window.stride != (1, 1) || !c.is_multiple_of(16) || c > 4096 || nr > MAX_NR {
             return None;
         }
         let line = |vertical: bool, k: usize| {
@@ -146,28 +149,48 @@ impl Winograd {
         let groups = k / 2;
         let panels = p.out_c.div_ceil(nr);
         let mut packed = vec![0u32; panels * points * groups * nr];
-        let halves = halves_mut(&mut packed);
-        for o in 0..p.out_c {
-            let w = &weights[o * per_channel..][..per_channel];
-            for i in 0..k {
-                let transformed = match method {
-                    Method::Square => square_weights(|y, x| w[(y * 3 + x) * c + i]),
-                    Method::Line { vertical, taps, chunks, .. } => {
-                        let (group, i) = (i / c, i % c);
-                        let (across, along) = (group / chunks, group % chunks * taps);
-                        let tap = |t: usize| {
-                            let (y, x) =
-                                if vertical { (along + t, across) } else { (across, along + t) };
-                            if y < kh && x < kw { i32::from(w[(y * kw + x) * c + i]) } else { 0 }
+        // One word of each channel of a panel at a time, so that the writes are rows and not single halves.
+        let mut words = vec![[0u32; MAX_NR]; points];
+        let mut overflow = false;
+        for panel in 0..panels {
+            let channels = (p.out_c - panel * nr).min(nr);
+            for group in 0..groups {
+                for lane in 0..channels {
+                    let w = &weights[(panel * nr + lane) * per_channel..][..per_channel];
+                    for half in 0..2 {
+                        let i = group * 2 + half;
+                        let mut put = |transformed: &[i32]| {
+                            for (row, value) in words.iter_mut().zip(transformed) {
+                                overflow |= *value != i32::from(*value as i16);
+                                let bits = u32::from(*value as i16 as u16) << (16 * half);
+                                row[lane] = if half == 0 { bits } else { row[lane] | bits };
+                            }
                         };
-                        line_weights(taps, tap)
+                        match method {
+                            Method::Square => put(&square_weights(|y, x| w[(y * 3 + x) * c + i])),
+                            Method::Line { vertical, taps, chunks, .. } => {
+                                let (part, i) = (i / c, i % c);
+                                let (across, along) = (part / chunks, part % chunks * taps);
+                                let mut g = [0; 5];
+                                for (t, tap) in g[..taps].iter_mut().enumerate() {
+                                    let (y, x) = if vertical { (along + t, across) } else { (across, along + t) };
+                                    if y < kh && x < kw {
+                                        *tap = i32::from(w[(y * kw + x) * c + i]);
+                                    }
+                                }
+                                put(&line_weights(taps, g));
+                            }
+                        }
                     }
-                };
-                for (point, value) in transformed[..points].iter().enumerate() {
-                    let word = ((o / nr * points + point) * groups + i / 2) * nr + o % nr;
-                    halves[word * 2 + i % 2] = i16::try_from(*value).ok()?;
+                }
+                for (point, row) in words.iter().enumerate() {
+                    let at = ((panel * points + point) * groups + group) * nr;
+                    packed[at..at + channels].copy_from_slice(&row[..channels]);
                 }
             }
+        }
+        if overflow {
+            return None;
         }
         Some(Winograd { method, weights: packed, groups, nr, mr })
     }
@@ -438,6 +461,7 @@ const INVERSE_6: [i32; 6] = [6, -4, -4, 1, 1, 24];
 
 /// 36 transformed weights, `[down][right]`. The inverse's factors are applied along the columns (down) only: both would
 /// leave 16 bits.
+#[inline]
 fn square_weights(g: impl Fn(usize, usize) -> i8) -> [i32; 36] {
     let right: [[i32; 6]; 3] =
         std::array::from_fn(|y| points_6(std::array::from_fn(|x| i32::from(g(y, x)))));
@@ -451,23 +475,24 @@ fn square_weights(g: impl Fn(usize, usize) -> i8) -> [i32; 36] {
     all
 }
 
-/// 8 transformed weights of up to 5 taps, the inverse's factors applied (over 360).
-fn line_weights(taps: usize, g: impl Fn(usize) -> i32) -> [i32; 36] {
-    let sum = |f: &dyn Fn(u32) -> i32| (0..taps).map(|t| g(t) * f(t as u32)).sum::<i32>();
-    let sign = |t: u32| 1 - 2 * (t as i32 % 2);
-    let top = taps as u32 - 1;
-    let mut all = [0; 36];
-    all[..8].copy_from_slice(&[
-        -90 * g(0),
-        -20 * sum(&|_| 1),
-        -20 * sum(&sign),
-        sum(&|t| 1 << t),
-        sum(&|t| sign(t) << t),
-        sum(&|t| 1 << (top - t)),
-        sum(&|t| sign(t) << (top - t)),
-        90 * g(taps - 1),
-    ]);
-    all
+/// 8 transformed weights of 4 or 5 taps, the inverse's factors applied (over 360).
+#[inline]
+fn line_weights(taps: usize, g: [i32; 5]) -> [i32; 8] {
+    let [a, b, c, d, e] = g;
+    // Even and odd powers of 1, of 2, and of 1/2 times 2^(taps - 1).
+    let (one, one_odd) = (a + c + e, b + d);
+    let (two, two_odd) = (a + 4 * c + 16 * e, 2 * b + 8 * d);
+    let (half, half_odd) = if taps == 5 { (16 * a + 4 * c + e, 8 * b + 2 * d) } else { (8 * a + 2 * c, 4 * b + d) };
+    [
+        -90 * a,
+        -20 * (one + one_odd),
+        -20 * (one - one_odd),
+        two + two_odd,
+        two - two_odd,
+        half + half_odd,
+        half - half_odd,
+        90 * g[taps - 1],
+    ]
 }
 
 /// B^T d of F(4, 3) on 16-bit lanes.
