@@ -7,10 +7,10 @@
  * `--check` writes nothing and fails where they are not up to date.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const require = createRequire(import.meta.url);
@@ -45,8 +45,12 @@ function declarations() {
 }
 
 function manifest() {
-  execFileSync(process.execPath, [command('@custom-elements-manifest/analyzer', 'cem'), 'analyze', '--globs', 'www/element.js', '--outdir', relative(join(WWW, '..'), work), '--quiet'],
-    { cwd: join(WWW, '..'), stdio: ['ignore', 'ignore', 'inherit'] });
+  // In a folder of its own: the analyzer writes into the package.json that it finds.
+  mkdirSync(join(work, 'www'), { recursive: true });
+  cpSync(join(WWW, 'element.js'), join(work, 'www/element.js'));
+  writeFileSync(join(work, 'package.json'), '{}');
+  execFileSync(process.execPath, [command('@custom-elements-manifest/analyzer', 'cem'), 'analyze', '--globs', 'www/element.js', '--outdir', '.', '--quiet'],
+    { cwd: work, stdio: ['ignore', 'ignore', 'inherit'] });
   const made = JSON.parse(readFileSync(join(work, 'custom-elements.json'), 'utf8'));
   for (const module of made.modules) {
     for (const each of module.declarations ?? []) {
