@@ -39,6 +39,18 @@ impl Embedding {
         Ok(Self(values.into_iter().map(|x| x / norm).collect()))
     }
 
+    /// Takes over values that were normalised before, as they are.
+    ///
+    /// # Errors
+    /// `BadQuery` if their length is not 1, to within 0.001.
+    pub fn from_normalised(values: Vec<f32>) -> Result<Self> {
+        let norm = norm(&values);
+        if (norm - 1.0).abs() <= 1e-3 {
+            return Ok(Self(values.into()));
+        }
+        Err(Error::new(ErrorKind::BadQuery, format!("an embedding has length {norm}, not 1")))
+    }
+
     /// The components, `[dim]`.
     #[must_use]
     pub fn as_slice(&self) -> &[f32] {
@@ -206,6 +218,9 @@ mod tests {
         for bad in [vec![], vec![0.0; 3], vec![f32::NAN, 1.0], vec![f32::INFINITY, 1.0]] {
             assert_eq!(Embedding::new(bad).unwrap_err().kind(), ErrorKind::BadQuery);
         }
+        assert!(Embedding::from_normalised(vec![0.6, 0.8]).is_ok());
+        assert!(Embedding::from_normalised(vec![0.6, 0.9]).is_err());
+        assert!(Embedding::from_normalised(vec![f32::NAN]).is_err());
         let other = e(&[1.0, 0.0, 0.0]);
         assert_eq!(e(&[1.0, 0.0]).dot(&other).unwrap_err().kind(), ErrorKind::Mismatch);
     }

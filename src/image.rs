@@ -70,15 +70,15 @@ impl std::fmt::Debug for Picture {
     }
 }
 
-fn check_buffer(width: u32, height: u32, len: usize, channels: u64) -> Result<()> {
-    let expected = u64::from(width) * u64::from(height) * channels;
+fn check_buffer(width: u32, height: u32, len: usize, channels: u128) -> Result<()> {
+    let expected = u128::from(width) * u128::from(height) * channels;
     if expected == 0 {
         return Err(Error::new(
             ErrorKind::BadPicture,
             format!("the picture is {width}x{height} pixels: it has no content"),
         ));
     }
-    if expected != len as u64 {
+    if expected != len as u128 {
         return Err(Error::new(
             ErrorKind::BadPicture,
             format!("{len} bytes of pixels given, {expected} expected for {width}x{height}"),

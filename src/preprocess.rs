@@ -1,6 +1,8 @@
 //! RGB pictures to what a network takes in: resized, filled where masked, normalised.
 
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
@@ -52,7 +54,8 @@ pub fn resize(picture: &Picture, size: u32) -> Result<Picture> {
     Picture::from_rgb(size, size, pixels)
 }
 
-/// Resizes tightly packed 8-bit pixels of any type, antialiased.
+/// Resizes tightly packed 8-bit pixels, `U8x3` or `U8`, antialiased. Only these two: each pixel type
+/// of the library is a copy of its code.
 pub(crate) fn resample(
     width: u32,
     height: u32,
@@ -61,20 +64,34 @@ pub(crate) fn resample(
     to_width: u32,
     to_height: u32,
 ) -> Result<Vec<u8>> {
-    if (width, height) == (to_width, to_height) {
-        return Ok(pixels.to_vec());
+    match pixel_type {
+        _ if (width, height) == (to_width, to_height) => Ok(pixels.to_vec()),
+        PixelType::U8x3 => convolve::<U8x3>((width, height), pixels, (to_width, to_height)),
+        PixelType::U8 => convolve::<U8>((width, height), pixels, (to_width, to_height)),
+        other => {
+            Err(Error::new(ErrorKind::Internal, format!("{other:?} pixels cannot be resized")))
+        }
     }
+}
+
+fn convolve<P: PixelTrait<Component = u8>>(
+    from: (u32, u32),
+    pixels: &[u8],
+    to: (u32, u32),
+) -> Result<Vec<u8>> {
     let failed = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Error::with_source(ErrorKind::Internal, "resizing a picture failed", cause)
     };
-    let source =
-        images::ImageRef::new(width, height, pixels, pixel_type).map_err(|e| failed(e.into()))?;
-    let mut target = images::Image::new(to_width, to_height, pixel_type);
+    let source = TypedImageRef::<P>::from_buffer(from.0, from.1, pixels)
+        .map_err(|cause| failed(cause.into()))?;
+    let mut target = TypedImage::<P>::new(to.0, to.1);
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
         .use_alpha(false);
-    Resizer::new().resize(&source, &mut target, &options).map_err(|e| failed(e.into()))?;
-    Ok(target.into_vec())
+    Resizer::new()
+        .resize_typed(&source, &mut target, &options)
+        .map_err(|cause| failed(cause.into()))?;
+    Ok(P::components(target.pixels()).to_vec())
 }
 
 /// `(rgb / 255 - mean) / std`, as planes: `[3][height][width]` (CHW).

@@ -15,7 +15,7 @@ fn pooled_features_are_the_original_networks() -> TractResult<()> {
     }
     let network = onnx()
         .model_for_path(path)?
-        .with_output_names(["mixed5", "mixed8", "mixed10"])?
+        .with_outputs_by_name(["mixed5", "mixed8", "mixed10"])?
         .with_input_fact(0, f32::fact([1, 3, 299, 299]).into())?
         .into_optimized()?
         .into_runnable()?;
@@ -29,8 +29,8 @@ fn pooled_features_are_the_original_networks() -> TractResult<()> {
         (2048, 2.12061, &[0.38649, 0.0, 0.34144]),
     ]) {
         let map = output.to_plain_array_view::<f32>()?;
-        let area = map.shape()[2] * map.shape()[3];
-        let map = map.into_shape_with_order((map.shape()[1], area))?;
+        let (channels, area) = (map.shape()[1], map.shape()[2] * map.shape()[3]);
+        let map = map.into_shape_with_order((channels, area))?;
         let pooled: Vec<f32> = map.rows().into_iter().map(|r| r.sum() / area as f32).collect();
         assert_eq!(pooled.len(), dim);
         let found = pooled.iter().map(|x| x * x).sum::<f32>().sqrt();

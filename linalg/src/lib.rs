@@ -75,6 +75,10 @@ impl Matrix {
         if !self.is_finite() {
             return None;
         }
+        if self.rows() <= 1 {
+            let values = (0..self.rows()).map(|i| self.at(i, i)).collect();
+            return Some((values, Self::from_fn(self.rows(), self.rows(), |_, _| 1.0)));
+        }
         let eigen = self.0.self_adjoint_eigen(Side::Lower).ok()?;
         let values = eigen.S().column_vector();
         let values = (0..values.nrows()).map(|i| values[i]).collect();
@@ -126,6 +130,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_solved_is_none() {
+        let none = Matrix::from_fn(0, 0, |_, _| 0.0);
+        assert_eq!(none.symmetric_eigen().unwrap().0, []);
         let bad = Matrix::from_fn(2, 2, |_, _| f64::NAN);
         assert!(bad.symmetric_eigen().is_none());
         let indefinite = Matrix::from_fn(2, 2, |i, j| if i == j { -1.0 } else { 0.0 });

@@ -201,7 +201,7 @@ fn read_groups(mut r: Reader<'_>) -> Result<Vec<Group>> {
         .zip(values.chunks_exact(dim))
         .map(|(info, bits)| {
             let centroid = bits.iter().map(|&b| f32::from_bits(b)).collect();
-            let centroid = Embedding::new(centroid).map_err(|cause| {
+            let centroid = Embedding::from_normalised(centroid).map_err(|cause| {
                 Error::with_source(
                     ErrorKind::BadIndex,
                     format!("the centroid of {}", info.key),

@@ -58,9 +58,9 @@ mod building {
     /// The groups of a catalogue, sorted by key. `keys[row]` are the columns' values of a product.
     ///
     /// A group is incoherent if the mean of its members is no longer than chance makes the mean of
-    /// as many unrelated products: for unit vectors around a common mean `m` that is about
-    /// `sqrt(|m|^2 + (1 - |m|^2) / n)`; twice that is asked for (Rayleigh's test, Mardia and Jupp,
-    /// Directional Statistics, 2000).
+    /// as many unrelated products. For `n` unit vectors around the catalogue's mean `m`, chance
+    /// makes the squared length of their mean exceed `|m|^2` by about `(1 - |m|^2) / n` (Rayleigh's
+    /// test, Mardia and Jupp, Directional Statistics, 2000); four times that is asked for.
     pub(crate) fn groups(keys: &[Vec<GroupKey>], embeddings: &[Embedding]) -> Result<Vec<Group>> {
         let mut members: BTreeMap<&GroupKey, Vec<&Embedding>> = BTreeMap::new();
         for (row_keys, embedding) in keys.iter().zip(embeddings) {
@@ -90,12 +90,13 @@ mod building {
             for member in &members {
                 sum += member.dot(&centroid)?;
             }
-            let chance = (overall + (1.0 - overall) / members.len() as f32).sqrt();
+            let excess = mean_length(&members).powi(2) - overall;
+            let chance = (1.0 - overall) / members.len() as f32;
             found.push(Group {
                 key: key.clone(),
                 count: members.len() as u32,
                 coherence: sum / members.len() as f32,
-                offered: members.len() >= MIN_OFFERED && mean_length(&members) > 2.0 * chance,
+                offered: members.len() >= MIN_OFFERED && excess > 4.0 * chance,
                 centroid,
             });
         }
