@@ -36,7 +36,8 @@ fn inner_loop(bencher: Bencher<'_, '_>, isa: Isa) {
 fn convolution(bencher: Bencher<'_, '_>, (layer, isa, fast): (usize, Isa, bool)) {
     let (side, c, out_c, kernel, stride, pad) = LAYERS[layer];
     let code = |i: usize| i.wrapping_mul(2_654_435_761) >> 13;
-    let weights: Vec<i8> = (0..kernel.0 * kernel.1 * c * out_c).map(|i| (code(i) % 127) as i8 - 63).collect();
+    let weights: Vec<i8> =
+        (0..kernel.0 * kernel.1 * c * out_c).map(|i| (code(i) % 127) as i8 - 63).collect();
     let input: Vec<u8> = (0..side * side * c).map(|i| code(i) as u8).collect();
     let params = ConvParams {
         input: Shape { h: side, w: side, c },

@@ -12,6 +12,7 @@ pub struct Random(u64);
 
 impl Random {
     /// Starts at `seed`.
+    #[must_use]
     pub fn new(seed: u64) -> Random {
         Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
@@ -283,6 +284,9 @@ fn pools(rng: &mut Random) -> Result<usize, String> {
 
 /// Everything, with `random` shapes on top; the number of comparisons, or the first difference. The listed shapes take
 /// the scalar code about `shapes.len()` network passes, so `large` can leave the big ones out.
+///
+/// # Errors
+/// The first difference, with shape, variant and place.
 pub fn all(seed: u64, random: usize, large: bool) -> Result<usize, String> {
     let isas = Isa::available();
     let mut rng = Random::new(seed);
@@ -326,7 +330,7 @@ pub fn all(seed: u64, random: usize, large: bool) -> Result<usize, String> {
     }
     for acc in [i32::MIN, -1, 0, 1, i32::MAX] {
         for scale in [f32::MIN_POSITIVE, 0.01, 0.5, f32::MAX] {
-            requantise(acc, scale, Clamp::RELU);
+            let _ = requantise(acc, scale, Clamp::RELU);
         }
     }
     Ok(compared)

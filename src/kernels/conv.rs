@@ -34,6 +34,9 @@ enum Weights {
 
 impl Conv {
     /// Checks and packs. `weights` is OHWI, `bias` in units of input scale times weight scale.
+    ///
+    /// # Errors
+    /// When lengths do not agree, a scale is not a number above 0, or the window does not fit.
     pub fn new(
         params: ConvParams,
         weights: &[i8],
@@ -44,6 +47,9 @@ impl Conv {
     }
 
     /// As [`Conv::new`], without Winograd: for measurements and tests.
+    ///
+    /// # Errors
+    /// As [`Conv::new`].
     pub fn direct(
         params: ConvParams,
         weights: &[i8],
@@ -118,27 +124,32 @@ impl Conv {
     }
 
     /// What it was made from.
+    #[must_use]
     pub fn params(&self) -> &ConvParams {
         &self.params
     }
 
     /// Shape of the output.
+    #[must_use]
     pub fn output(&self) -> Shape {
         self.output
     }
 
     /// Instruction set in use, and whether Winograd's method is.
+    #[must_use]
     pub fn variant(&self) -> (Isa, bool) {
         (self.isa, matches!(self.weights, Weights::Winograd(_)))
     }
 
     /// Multiplications that the textbook convolution takes.
+    #[must_use]
     pub fn macs(&self) -> u64 {
         let (kh, kw) = self.params.window.kernel;
         self.output.len() as u64 * (kh * kw * self.params.input.c) as u64
     }
 
     /// Multiplications that the inner loop really does, without padding of channels.
+    #[must_use]
     pub fn products(&self) -> u64 {
         match &self.weights {
             Weights::Winograd(w) => w.products(self.output),
@@ -147,6 +158,7 @@ impl Conv {
     }
 
     /// Bytes of packed weights.
+    #[must_use]
     pub fn bytes(&self) -> usize {
         8 * self.bias.len()
             + match &self.weights {
@@ -157,6 +169,7 @@ impl Conv {
     }
 
     /// Bytes that [`Scratch`] grows to for this layer.
+    #[must_use]
     pub fn scratch_bytes(&self) -> usize {
         match &self.weights {
             Weights::Plain(_) => 0,
@@ -166,6 +179,7 @@ impl Conv {
     }
 
     /// Ranges of rows start at multiples of this; they end at one or at the last row.
+    #[must_use]
     pub fn row_step(&self) -> usize {
         match &self.weights {
             Weights::Winograd(w) => w.row_step(),
@@ -199,10 +213,10 @@ impl Conv {
         out.check(rows.len() * self.output.w, self.output.c);
         match (&self.weights, self.isa.ops()) {
             (Weights::Plain(weights), _) => {
-                generic::conv(&self.params, weights, &self.bias, input, rows, out)
+                generic::conv(&self.params, weights, &self.bias, input, rows, out);
             }
             (Weights::Direct(weights), Some(ops)) => {
-                self.run_direct(ops, weights, input, rows, out, scratch)
+                self.run_direct(ops, weights, input, rows, out, scratch);
             }
             (Weights::Winograd(winograd), Some(Ops { winograd: Some(ops), .. })) => {
                 winograd.run(
@@ -314,11 +328,11 @@ fn gather(
                 for (t, f) in to.iter_mut().zip(from) {
                     *t = i16::from(*f);
                 }
-            })
+            });
         }
         Family::Quads => match (ops.flip)() {
             0 => rows(p, out_w, input, start, count, groups * 4, bytes_mut(a), |to, from| {
-                to.copy_from_slice(from)
+                to.copy_from_slice(from);
             }),
             flip => rows(p, out_w, input, start, count, groups * 4, bytes_mut(a), |to, from| {
                 for (t, f) in to.iter_mut().zip(from) {

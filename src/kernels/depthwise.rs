@@ -20,6 +20,9 @@ pub struct Depthwise {
 
 impl Depthwise {
     /// Checks. `weights` is HWC; input and output have the same number of channels.
+    ///
+    /// # Errors
+    /// When lengths do not agree, a scale is not a number above 0, or the window does not fit.
     pub fn new(
         params: ConvParams,
         weights: &[i8],
@@ -36,22 +39,26 @@ impl Depthwise {
     }
 
     /// Shape of the output.
+    #[must_use]
     pub fn output(&self) -> Shape {
         self.output
     }
 
     /// What it was made from.
+    #[must_use]
     pub fn params(&self) -> &ConvParams {
         &self.params
     }
 
     /// Multiplications.
+    #[must_use]
     pub fn macs(&self) -> u64 {
         self.output.len() as u64
             * (self.params.window.kernel.0 * self.params.window.kernel.1) as u64
     }
 
     /// Bytes of weights.
+    #[must_use]
     pub fn bytes(&self) -> usize {
         self.weights.len() + 4 * self.bias.len()
     }

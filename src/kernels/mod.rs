@@ -86,6 +86,7 @@ pub enum Isa {
 
 impl Isa {
     /// The variants that this machine (and, for wasm, this build) can run, slowest first.
+    #[must_use]
     pub fn available() -> Vec<Isa> {
         #[allow(unused_mut, reason = "some targets have the generic variant only")]
         let mut found = vec![Isa::Generic];
@@ -108,6 +109,7 @@ impl Isa {
     }
 
     /// The fastest available variant.
+    #[must_use]
     pub fn best() -> Isa {
         *Isa::available().last().unwrap_or(&Isa::Generic)
     }
@@ -146,11 +148,13 @@ pub struct Shape {
 
 impl Shape {
     /// Bytes of a dense map of this shape.
+    #[must_use]
     pub fn len(self) -> usize {
         self.h * self.w * self.c
     }
 
     /// Whether the map holds nothing.
+    #[must_use]
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
@@ -171,6 +175,9 @@ pub struct Window {
 
 impl Window {
     /// Rows and columns of the output for an input of `h` x `w`; an error when the window does not fit.
+    ///
+    /// # Errors
+    /// When a side is beyond its limit, the padding not smaller than the kernel, or the map smaller than the window.
     pub fn output(&self, h: usize, w: usize) -> Result<(usize, usize), BadLayer> {
         let side = |n: usize, k: usize, s: usize, before: usize, after: usize| {
             if k == 0 || s == 0 || k > 64 || s > 64 {
@@ -213,6 +220,7 @@ impl Clamp {
 }
 
 /// `q = zero_point + round_half_even(clamp(acc * scale))`: the one definition of the step from a sum to a code.
+#[must_use]
 pub fn requantise(acc: i32, scale: f32, clamp: Clamp) -> u8 {
     let (lo, hi) = clamp.bounds();
     // acc is finite and scale is checked to be, so no NaN reaches the comparison.
@@ -251,6 +259,9 @@ pub struct ConvParams {
 
 impl ConvParams {
     /// Shape of the output; an error for windows that do not fit.
+    ///
+    /// # Errors
+    /// As [`Window::output`].
     pub fn output(&self) -> Result<Shape, BadLayer> {
         let Shape { h, w, c } = self.input;
         if h > MAX_SIDE || w > MAX_SIDE || c > MAX_SIDE || self.out_c > MAX_SIDE {
@@ -301,6 +312,7 @@ pub struct Scratch {
 
 impl Scratch {
     /// Bytes held now.
+    #[must_use]
     pub fn bytes(&self) -> usize {
         4 * (self.a.capacity() + self.v.capacity() + self.m.capacity()) + 2 * self.strip.capacity()
     }

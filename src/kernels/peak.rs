@@ -4,6 +4,7 @@ use super::{Clamp, Isa, Tile};
 
 /// Runs the inner loop of `isa` on operands that stay in the first-level cache and returns the multiplications done;
 /// divide by the time taken. 0 for `Generic`, which has no inner loop to speak of.
+#[must_use]
 pub fn inner_loop(isa: Isa, repeats: usize) -> u64 {
     let Some(ops) = isa.ops() else { return 0 };
     let groups = 256;

@@ -173,7 +173,11 @@ impl Winograd {
                                 let (across, along) = (part / chunks, part % chunks * taps);
                                 let mut g = [0; 5];
                                 for (t, tap) in g[..taps].iter_mut().enumerate() {
-                                    let (y, x) = if vertical { (along + t, across) } else { (across, along + t) };
+                                    let (y, x) = if vertical {
+                                        (along + t, across)
+                                    } else {
+                                        (across, along + t)
+                                    };
                                     if y < kh && x < kw {
                                         *tap = i32::from(w[(y * kw + x) * c + i]);
                                     }
@@ -482,7 +486,8 @@ fn line_weights(taps: usize, g: [i32; 5]) -> [i32; 8] {
     // Even and odd powers of 1, of 2, and of 1/2 times 2^(taps - 1).
     let (one, one_odd) = (a + c + e, b + d);
     let (two, two_odd) = (a + 4 * c + 16 * e, 2 * b + 8 * d);
-    let (half, half_odd) = if taps == 5 { (16 * a + 4 * c + e, 8 * b + 2 * d) } else { (8 * a + 2 * c, 4 * b + d) };
+    let (half, half_odd) =
+        if taps == 5 { (16 * a + 4 * c + e, 8 * b + 2 * d) } else { (8 * a + 2 * c, 4 * b + d) };
     [
         -90 * a,
         -20 * (one + one_odd),
@@ -594,6 +599,7 @@ unsafe fn put<S: Simd>(job: &mut Output<'_>, at: usize, channel: usize, first: S
 ///
 /// The instruction set of `S` must be available. Bounds are asserted here.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "both are indexed by lane and by place")]
 pub(crate) unsafe fn output_2d<S: Simd>(job: &mut Output<'_>) {
     assert!(
         job.m.len() >= 35 * job.point_stride + job.nr
@@ -707,6 +713,7 @@ pub(crate) unsafe fn input_1d<S: Simd>(job: &mut Input1d<'_>) {
 ///
 /// The instruction set of `S` must be available. Bounds are asserted here.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "both are indexed by lane and by place")]
 pub(crate) unsafe fn output_1d<S: Simd>(job: &mut Output<'_>) {
     assert!(
         job.m.len() >= 7 * job.point_stride + job.nr

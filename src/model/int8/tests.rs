@@ -1,6 +1,9 @@
 use std::collections::HashMap;
 
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, attribute_proto::AttributeType};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    attribute_proto::AttributeType,
+};
 use tract_onnx::prelude::*;
 
 use super::quantise::{self, Observed};
@@ -17,7 +20,12 @@ fn node(op: &str, inputs: &[&str], output: &str, lists: &[(&str, &[i64])]) -> No
     node.attribute = lists
         .iter()
         .map(|(name, ints)| match ints {
-            [i] => AttributeProto { name: (*name).into(), r#type: AttributeType::Int as i32, i: *i, ..AttributeProto::default() },
+            [i] => AttributeProto {
+                name: (*name).into(),
+                r#type: AttributeType::Int as i32,
+                i: *i,
+                ..AttributeProto::default()
+            },
             _ => AttributeProto {
                 name: (*name).into(),
                 r#type: AttributeType::Ints as i32,
@@ -33,15 +41,33 @@ fn node(op: &str, inputs: &[&str], output: &str, lists: &[(&str, &[i64])]) -> No
 fn network() -> GraphProto {
     let mut rng = Random::new(7);
     let mut graph = GraphProto::default();
-    let mut conv = |name: &str, from: &str, out: i64, group_in: i64, k: [i64; 2], stride: i64, pads: [i64; 4], group: i64| {
+    let mut conv = |name: &str,
+                    from: &str,
+                    out: i64,
+                    group_in: i64,
+                    k: [i64; 2],
+                    stride: i64,
+                    pads: [i64; 4],
+                    group: i64| {
         let n = (out * group_in * k[0] * k[1]) as usize;
         let spread = 1.7 / ((n as f32) / out as f32).sqrt();
-        let mut random = |n: usize, spread: f32| -> Vec<f32> { (0..n).map(|_| (rng.below(2001) as f32 / 1000.0 - 1.0) * spread).collect() };
+        let mut random = |n: usize, spread: f32| -> Vec<f32> {
+            (0..n).map(|_| (rng.below(2001) as f32 / 1000.0 - 1.0) * spread).collect()
+        };
         let (w, b) = (format!("{name}.w"), format!("{name}.b"));
-        graph.initializer.push(onnx::float_tensor(&w, &[out, group_in, k[0], k[1]], &random(n, spread)));
+        graph.initializer.push(onnx::float_tensor(
+            &w,
+            &[out, group_in, k[0], k[1]],
+            &random(n, spread),
+        ));
         graph.initializer.push(onnx::float_tensor(&b, &[out], &random(out as usize, 0.3)));
         let stride = [stride, stride];
-        graph.node.push(node("Conv", &[from, &w, &b], name, &[("strides", &stride), ("pads", &pads), ("kernel_shape", &k), ("group", &[group])]));
+        graph.node.push(node(
+            "Conv",
+            &[from, &w, &b],
+            name,
+            &[("strides", &stride), ("pads", &pads), ("kernel_shape", &k), ("group", &[group])],
+        ));
     };
     conv("first", "input", 16, 3, [3, 3], 2, [0, 0, 1, 1], 1);
     conv("square", "first.relu", 32, 16, [3, 3], 1, [1, 1, 1, 1], 1);
@@ -50,11 +76,13 @@ fn network() -> GraphProto {
     conv("five", "first.relu", 24, 16, [5, 5], 1, [2, 2, 2, 2], 1);
     conv("point", "average", 16, 16, [1, 1], 1, [0, 0, 0, 0], 1);
     conv("depthwise", "sum", 32, 1, [3, 3], 2, [1, 1, 1, 1], 32);
-    let by_name: HashMap<String, NodeProto> = graph.node.drain(..).map(|n| (n.name.clone(), n)).collect();
+    let by_name: HashMap<String, NodeProto> =
+        graph.node.drain(..).map(|n| (n.name.clone(), n)).collect();
     let conv = |name: &str| by_name[name].clone();
     graph.initializer.push(onnx::float_tensor("zero", &[], &[0.0]));
     graph.initializer.push(onnx::float_tensor("six", &[], &[0.4]));
-    let window: [(&str, &[i64]); 3] = [("kernel_shape", &[3, 3]), ("strides", &[1, 1]), ("pads", &[1, 1, 1, 1])];
+    let window: [(&str, &[i64]); 3] =
+        [("kernel_shape", &[3, 3]), ("strides", &[1, 1]), ("pads", &[1, 1, 1, 1])];
     graph.node = vec![
         conv("first"),
         node("Relu", &["first"], "first.relu", &[]),
@@ -76,7 +104,8 @@ fn network() -> GraphProto {
     ];
     let side = Some(SIDE as i64);
     graph.input = vec![onnx::value_info("input", &[Some(1), Some(3), side, side])];
-    graph.output = vec![onnx::value_info("joined", &[None; 4]), onnx::value_info("last", &[None; 4])];
+    graph.output =
+        vec![onnx::value_info("joined", &[None; 4]), onnx::value_info("last", &[None; 4])];
     graph
 }
 
@@ -89,13 +118,21 @@ fn tract(mut graph: GraphProto, outputs: &[String], planes: &[f32]) -> Vec<Vec<f
     onnx::dequantise_weights(&mut graph).unwrap();
     graph.output = outputs.iter().map(|name| onnx::value_info(name, &[None; 4])).collect();
     let opset = OperatorSetIdProto { version: 17, ..OperatorSetIdProto::default() };
-    let model = ModelProto { graph: Some(graph), ir_version: 8, opset_import: vec![opset], ..ModelProto::default() };
+    let model = ModelProto {
+        graph: Some(graph),
+        ir_version: 8,
+        opset_import: vec![opset],
+        ..ModelProto::default()
+    };
     let input = InputSpec { size: SIDE as u32, mean: [0.0; 3], std: [1.0; 3] };
     let spec = ModelSpec { name: String::new(), input, layout: Layout::Nchw, layers: vec![] };
     let plan = crate::model::plan(&model, &spec).unwrap();
     let input = Tensor::from_shape(&[1, 3, SIDE, SIDE], planes).unwrap();
     let outputs = plan.run(tvec!(input.into())).unwrap();
-    outputs.iter().map(|o| o.to_plain_array_view::<f32>().unwrap().iter().copied().collect()).collect()
+    outputs
+        .iter()
+        .map(|o| o.to_plain_array_view::<f32>().unwrap().iter().copied().collect())
+        .collect()
 }
 
 fn pixels() -> Vec<u8> {
@@ -138,13 +175,22 @@ fn codes_are_those_of_the_quantised_graph_and_near_the_real_one() {
     for (i, map) in program.run(&pixels, &mut state, &Alone).iter().enumerate() {
         let (shape, scale) = (map.tensor.shape, map.tensor.scale);
         let values = map.values();
-        let chw = |values: &[f32]| -> Vec<f32> { (0..shape.c).flat_map(|c| values.iter().skip(c).step_by(shape.c).copied().collect::<Vec<_>>()).collect() };
+        let chw = |values: &[f32]| -> Vec<f32> {
+            (0..shape.c)
+                .flat_map(|c| values.iter().skip(c).step_by(shape.c).copied().collect::<Vec<_>>())
+                .collect()
+        };
         let ours = chw(&values);
         assert_eq!(ours.len(), expected[i].len());
-        let steps: Vec<f32> = ours.iter().zip(&expected[i]).map(|(a, b)| (a - b).abs() / scale).collect();
+        let steps: Vec<f32> =
+            ours.iter().zip(&expected[i]).map(|(a, b)| (a - b).abs() / scale).collect();
         let off = steps.iter().filter(|s| **s > 0.5).count();
         // Real-valued sums round differently at ties, now and then.
-        assert!(off * 100 < steps.len() && steps.iter().all(|s| *s < 2.5), "output {i}: {off} of {} differ", steps.len());
+        assert!(
+            off * 100 < steps.len() && steps.iter().all(|s| *s < 2.5),
+            "output {i}: {off} of {} differ",
+            steps.len()
+        );
         let cosine = |a: &[f32], b: &[f32]| {
             let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(a, b)| a * b).sum::<f32>();
             dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
@@ -161,7 +207,11 @@ fn every_variant_runs_the_program_alike_and_twice() {
         let program = program(&graph, isa).unwrap();
         let mut state = State::default();
         for _ in 0..2 {
-            let codes: Vec<Vec<u8>> = program.run(&pixels(), &mut state, &Alone).iter().map(|m| m.codes.to_vec()).collect();
+            let codes: Vec<Vec<u8>> = program
+                .run(&pixels(), &mut state, &Alone)
+                .iter()
+                .map(|m| m.codes.to_vec())
+                .collect();
             assert!(first.get_or_insert_with(|| codes.clone()) == &codes, "{isa:?}");
         }
     }
@@ -184,7 +234,11 @@ fn splitting_a_layer_changes_nothing() {
     }
     let program = program(&quantised(), Isa::best()).unwrap();
     let run = |split: &dyn super::program::Split| -> Vec<Vec<u8>> {
-        program.run(&pixels(), &mut State::default(), split).iter().map(|m| m.codes.to_vec()).collect()
+        program
+            .run(&pixels(), &mut State::default(), split)
+            .iter()
+            .map(|m| m.codes.to_vec())
+            .collect()
     };
     let alone = run(&Alone);
     for width in [2, 3, 7] {
@@ -200,11 +254,18 @@ fn initializer<'a>(graph: &'a mut GraphProto, name: &str) -> &'a mut TensorProto
 fn what_makes_no_sense_is_an_error_that_names_the_node() {
     type Harm = fn(&mut GraphProto);
     let harms: [(&str, Harm); 7] = [
-        ("scale of NaN", |g| initializer(g, "sum.codes.scale").raw_data = f32::NAN.to_le_bytes().to_vec()),
+        ("scale of NaN", |g| {
+            initializer(g, "sum.codes.scale").raw_data = f32::NAN.to_le_bytes().to_vec()
+        }),
         ("scale of 0", |g| initializer(g, "first.w.scale").raw_data[..4].fill(0)),
         ("weights of another shape", |g| initializer(g, "tall.w.codes").dims = vec![32, 32, 7, 1]),
         ("a kernel of another size", |g| {
-            g.node.iter_mut().find(|n| n.name == "five").unwrap().attribute.retain(|a| a.name != "group");
+            g.node
+                .iter_mut()
+                .find(|n| n.name == "five")
+                .unwrap()
+                .attribute
+                .retain(|a| a.name != "group");
             let five = g.node.iter_mut().find(|n| n.name == "five").unwrap();
             five.attribute.iter_mut().find(|a| a.name == "kernel_shape").unwrap().ints = vec![3, 3];
         }),
@@ -216,13 +277,17 @@ fn what_makes_no_sense_is_an_error_that_names_the_node() {
             let first = g.node.iter_mut().find(|n| n.name == "first").unwrap();
             first.attribute.iter_mut().find(|a| a.name == "pads").unwrap().ints = vec![-1, 0, 0, 0];
         }),
-        ("an input that nobody writes", |g| g.node.iter_mut().find(|n| n.name == "sum").unwrap().input[1] = "nowhere".into()),
+        ("an input that nobody writes", |g| {
+            g.node.iter_mut().find(|n| n.name == "sum").unwrap().input[1] = "nowhere".into()
+        }),
     ];
     for (what, harm) in harms {
         let mut graph = quantised();
         harm(&mut graph);
         match lower(&graph, SIDE, false, &layers(), Isa::Generic) {
-            Err(NotLowered::Bad(error)) => assert!(error.to_string().contains("node"), "{what}: {error}"),
+            Err(NotLowered::Bad(error)) => {
+                assert!(error.to_string().contains("node"), "{what}: {error}")
+            }
             Err(NotLowered::Unsupported(why)) => panic!("{what}: unsupported: {why}"),
             Ok(_) => panic!("{what}: taken"),
         }
@@ -231,7 +296,8 @@ fn what_makes_no_sense_is_an_error_that_names_the_node() {
 
 #[test]
 fn what_has_no_kernel_is_left_to_tract() {
-    let unsupported = |graph: &GraphProto| match lower(graph, SIDE, false, &layers(), Isa::Generic) {
+    let unsupported = |graph: &GraphProto| match lower(graph, SIDE, false, &layers(), Isa::Generic)
+    {
         Err(NotLowered::Unsupported(why)) => why,
         other => panic!("{other:?}"),
     };
