@@ -1,0 +1,125 @@
+/** The engine in the browser computes what the native one does, and what onnxruntime does on the same file. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { draw, launch, newContext, products, thumbOf } from './harness.mjs';
+import { ROOT, fileOf, missing, serve } from './server.mjs';
+
+const NATIVE = join(ROOT, 'target/release/lookalike');
+const absent = missing() ?? (existsSync(NATIVE) ? null : 'the command line is not built; run `cargo xtask demo --no-serve`');
+
+/** @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
+function cosine(a, b) {
+  assert.equal(a.length, b.length);
+  let [dot, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i] * b[i];
+    aa += a[i] ** 2;
+    bb += b[i] ** 2;
+  }
+  return dot / Math.sqrt(aa * bb);
+}
+
+describe('parity', { skip: absent ?? false }, () => {
+  /** @type {Awaited<ReturnType<typeof serve>>} */
+  let server;
+  /** @type {import('playwright-core').Browser} */
+  let browser;
+  /** @type {string} */
+  let folder;
+  /** @type {{file: string, png: Buffer}[]} */
+  const pictures = [];
+  /** @type {{embedding: number[], pooled: number[], theirs: number[]}[]} */
+  let found;
+  /** @type {{embedding: number[], code: number[]}[]} */
+  let native;
+
+  before(async () => {
+    server = await serve({ pages: { '/blank.html': '<!doctype html><title>blank</title>' } });
+    browser = await launch();
+    const context = await newContext(browser);
+    folder = mkdtempSync(join(tmpdir(), 'lookalike-parity-'));
+    const manifest = JSON.parse(String(readFileSync(/** @type {string} */ (fileOf('/catalog/manifest.json')))));
+    const size = manifest.model.input_size;
+    // Lossless, so that both sides see the same pixels. Two at the network's own size, where no
+    // resizing can differ, and one that has to be shrunk.
+    const all = products();
+    for (const [row, side] of /** @type {const} */ ([[7, size], [401, size], [150, 500]])) {
+      const png = await draw(context, { width: side, height: side, type: 'image/png', images: [thumbOf(all[row % all.length])] }, `
+        context.fillStyle = '#e8d8c0'; context.fillRect(0, 0, width, height);
+        context.drawImage(images[0], 20, 30, width - 60, height - 70);`);
+      const file = join(folder, `${row}.png`);
+      writeFileSync(file, png);
+      pictures.push({ file, png });
+    }
+    const lines = execFileSync(NATIVE, ['embed', '--index', join(ROOT, 'catalog'), ...pictures.map((p) => p.file)], { encoding: 'utf8', maxBuffer: 1 << 26 });
+    native = lines.trim().split('\n').map((line) => JSON.parse(line));
+
+    const page = await context.newPage();
+    await page.goto(`${server.origin}/blank.html`);
+    found = await page.evaluate(async ([sources, side]) => {
+      const fetched = async (/** @type {string} */ url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
+      // @ts-ignore: paths of the test server
+      const { default: init, LookalikeEngine } = await import('/pkg/lookalike.js');
+      await init();
+      const engine = new LookalikeEngine(await fetched('/catalog/manifest.json'));
+      for (const { role, path } of engine.files()) engine.provide(role, await fetched(`/catalog/${path}`));
+      // @ts-ignore
+      const ort = await import('/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs');
+      ort.env.wasm.numThreads = 1;
+      ort.env.wasm.wasmPaths = '/node_modules/onnxruntime-web/dist/';
+      const session = await ort.InferenceSession.create(await fetched('/catalog/model.onnx'), { executionProviders: ['wasm'] });
+      const results = [];
+      for (const source of /** @type {string[]} */ (sources)) {
+        const bytes = Uint8Array.from(atob(source), (c) => c.charCodeAt(0));
+        const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+        const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+        const context2d = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
+        context2d.drawImage(bitmap, 0, 0);
+        const { data, width, height } = context2d.getImageData(0, 0, bitmap.width, bitmap.height);
+        engine.setPhoto(new Uint8Array(data.buffer), width, height);
+        const [embedding, pooled] = [[...engine.embed(false)], [...engine.pooled(false)]];
+        /** @type {number[]} */
+        let theirs = [];
+        if (width === side) {
+          const planes = new Float32Array(3 * width * height);
+          for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) planes[c * width * height + i] = data[4 * i + c] / 255;
+          const input = new ort.Tensor('float32', planes, [1, 3, height, width]);
+          const output = await session.run({ [session.inputNames[0]]: input });
+          theirs = [...output[session.outputNames[0]].data];
+        }
+        results.push({ embedding, pooled, theirs });
+      }
+      return results;
+    }, /** @type {const} */ ([pictures.map((p) => p.png.toString('base64')), size]));
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+    if (folder) rmSync(folder, { recursive: true });
+  });
+
+  test('the embedding in the browser is the native one, to the code', () => {
+    found.forEach(({ embedding }, i) => {
+      assert.ok(cosine(embedding, native[i].embedding) >= 0.9999, `picture ${i}: ${cosine(embedding, native[i].embedding)}`);
+      const peak = Math.max(...embedding.map(Math.abs));
+      const code = embedding.map((x) => Math.round(Math.abs(x / peak * 127)) * Math.sign(x) + 0);
+      assert.deepEqual(code, native[i].code.map((x) => x + 0), `picture ${i}: the int8 codes differ`);
+    });
+  });
+
+  test('the features are those of onnxruntime on the same file', () => {
+    const compared = found.filter(({ theirs }) => theirs.length > 0);
+    assert.equal(compared.length, 2);
+    for (const { pooled, theirs } of compared) {
+      assert.ok(cosine(pooled, theirs) >= 0.999, String(cosine(pooled, theirs)));
+    }
+  });
+
+  test('different pictures have different embeddings', () => {
+    assert.ok(cosine(found[0].embedding, found[1].embedding) < 0.99);
+  });
+});
