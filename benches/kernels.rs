@@ -7,8 +7,11 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use lookalike::kernels::{Clamp, Conv, ConvParams, Isa, Rows, Scratch, Shape, Window, peak};
 
-/// Height and width, channels in and out, kernel, stride, padding: the layers of InceptionV3 that take the time.
-const LAYERS: [(usize, usize, usize, (usize, usize), usize, (usize, usize)); 8] = [
+/// Height and width, channels in and out, kernel, stride, padding.
+type Layer = (usize, usize, usize, (usize, usize), usize, (usize, usize));
+
+/// The layers of InceptionV3 that take the time.
+const LAYERS: [Layer; 8] = [
     (299, 3, 32, (3, 3), 2, (0, 0)),
     (147, 32, 64, (3, 3), 1, (1, 1)),
     (73, 80, 192, (3, 3), 1, (0, 0)),

@@ -32,7 +32,7 @@ pub struct Network {
 }
 
 enum Runner {
-    Int8(Int8),
+    Int8(Box<Int8>),
     /// Anything that our kernels do not cover, and why.
     Tract(Arc<TypedSimplePlan>, String),
 }
@@ -76,7 +76,7 @@ impl Network {
         let nhwc = spec.layout == Layout::Nhwc;
         let isa = crate::kernels::Isa::best();
         let runner = match int8::lower(graph, spec.input.size as usize, nhwc, &layers, isa) {
-            Ok(program) => Runner::Int8(Int8::new(program, &spec)),
+            Ok(program) => Runner::Int8(Box::new(Int8::new(program, &spec))),
             Err(int8::NotLowered::Bad(error)) => return Err(error),
             Err(int8::NotLowered::Unsupported(why)) => {
                 onnx::dequantise_weights(graph)?;

@@ -255,7 +255,7 @@ fn what_makes_no_sense_is_an_error_that_names_the_node() {
     type Harm = fn(&mut GraphProto);
     let harms: [(&str, Harm); 7] = [
         ("scale of NaN", |g| {
-            initializer(g, "sum.codes.scale").raw_data = f32::NAN.to_le_bytes().to_vec()
+            initializer(g, "sum.codes.scale").raw_data = f32::NAN.to_le_bytes().to_vec();
         }),
         ("scale of 0", |g| initializer(g, "first.w.scale").raw_data[..4].fill(0)),
         ("weights of another shape", |g| initializer(g, "tall.w.codes").dims = vec![32, 32, 7, 1]),
@@ -278,7 +278,7 @@ fn what_makes_no_sense_is_an_error_that_names_the_node() {
             first.attribute.iter_mut().find(|a| a.name == "pads").unwrap().ints = vec![-1, 0, 0, 0];
         }),
         ("an input that nobody writes", |g| {
-            g.node.iter_mut().find(|n| n.name == "sum").unwrap().input[1] = "nowhere".into()
+            g.node.iter_mut().find(|n| n.name == "sum").unwrap().input[1] = "nowhere".into();
         }),
     ];
     for (what, harm) in harms {
@@ -286,7 +286,7 @@ fn what_makes_no_sense_is_an_error_that_names_the_node() {
         harm(&mut graph);
         match lower(&graph, SIDE, false, &layers(), Isa::Generic) {
             Err(NotLowered::Bad(error)) => {
-                assert!(error.to_string().contains("node"), "{what}: {error}")
+                assert!(error.to_string().contains("node"), "{what}: {error}");
             }
             Err(NotLowered::Unsupported(why)) => panic!("{what}: unsupported: {why}"),
             Ok(_) => panic!("{what}: taken"),
