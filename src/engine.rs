@@ -1,6 +1,7 @@
 //! Photo, mask and query to products: the one place that joins network, index and catalogue.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::Serialize;
 
@@ -34,6 +35,9 @@ pub struct Hit<'a> {
     pub score: f32,
     /// All that is known of it.
     pub product: &'a Product,
+    /// Ids of its variants, which are not hits of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<&'a str>,
 }
 
 /// The photo of the moment. What was computed of it is kept until it changes.
@@ -207,6 +211,19 @@ impl Engine {
         Ok(&photo.seen(network, index, view)?.0.embedding)
     }
 
+    /// The photo's pooled features, `[sum of the layers' dims]`: what the network's file itself
+    /// gives as its output, where nothing is masked.
+    ///
+    /// # Errors
+    /// As [`Engine::embed`].
+    pub fn pooled(&mut self, view: View) -> Result<Vec<f32>> {
+        let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
+        let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
+        let photo = self.photo.as_mut().ok_or_else(no_photo)?;
+        let (seen, mask) = photo.seen(network, index, view)?;
+        seen.features.pool(mask)
+    }
+
     /// Where in the photo its similarity to a product comes from.
     ///
     /// # Errors
@@ -296,23 +313,45 @@ impl Engine {
             .map(|id| products.row(id))
             .collect::<Result<Vec<_>>>()?;
         let k = query.k.unwrap_or(DEFAULT_K);
-        let mut found = match &query.filter {
-            None => index.search(&at, k + left_out.len(), EF_SEARCH)?,
-            Some(filter) => {
-                filter.check_columns(products)?;
-                index.search_exact(&at, k + left_out.len(), |row| {
-                    products.get(row).is_some_and(|product| filter.accepts(product))
-                })?
-            }
-        };
+        if let Some(filter) = &query.filter {
+            filter.check_columns(products)?;
+        }
         let least = query.min_score.unwrap_or(f32::NEG_INFINITY);
-        found.retain(|n| n.score >= least && !left_out.contains(&n.row));
+        let mut wanted = k + left_out.len();
+        let mut found = loop {
+            let mut found = match &query.filter {
+                None => index.search(&at, wanted, EF_SEARCH)?,
+                Some(filter) => index.search_exact(&at, wanted, |row| {
+                    products.get(row).is_some_and(|product| filter.accepts(product))
+                })?,
+            };
+            // Best first: beyond the last are none that score higher.
+            let exhausted = found.len() < wanted
+                || wanted >= index.len()
+                || found.last().is_some_and(|last| last.score < least);
+            found.retain(|n| n.score >= least && !left_out.contains(&n.row));
+            if !query.variants {
+                let mut groups = HashSet::new();
+                found.retain(|n| groups.insert(products.stands_for(n.row)));
+            }
+            // Groups may have taken places away: look further.
+            if found.len() >= k || exhausted {
+                break found;
+            }
+            wanted = (wanted * 2).min(index.len());
+        };
         found.truncate(k);
         Ok(found
             .into_iter()
             .filter_map(|n| {
                 let product = products.get(n.row)?;
-                Some(Hit { row: n.row, id: &product.id, score: n.score, product })
+                let others = if query.variants { &[] } else { products.variants(n.row) };
+                let variants = others
+                    .iter()
+                    .filter(|&&row| row != n.row && !left_out.contains(&row))
+                    .filter_map(|&row| Some(products.get(row)?.id.as_str()))
+                    .collect();
+                Some(Hit { row: n.row, id: &product.id, score: n.score, product, variants })
             })
             .collect())
     }

@@ -69,6 +69,10 @@ pub struct Query {
     /// Leave out hits with a lower score, -1 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_score: Option<f32>,
+    /// Show variants of a product one by one; else the nearest of each group is shown, and names
+    /// the others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub variants: bool,
     /// How many hits, 1 to [`MAX_K`]; [`DEFAULT_K`] if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub k: Option<usize>,

@@ -43,6 +43,10 @@ pub struct Product {
     /// As in the feed, such as `in_stock`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub availability: Option<String>,
+    /// The id of the product that stands for this one among results: the same thing in another
+    /// colour, or the same picture.
+    #[serde(rename = "variantOf", skip_serializing_if = "Option::is_none")]
+    pub variant_of: Option<String>,
     /// All other columns.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
@@ -53,6 +57,8 @@ pub struct Product {
 pub struct Products {
     list: Vec<Product>,
     rows: HashMap<String, u32>,
+    /// Rows of each group of variants, by the row of the product that stands for it.
+    variants: HashMap<u32, Vec<u32>>,
 }
 
 /// `products.json`.
@@ -87,7 +93,25 @@ impl Products {
                 ));
             }
         }
-        Ok(Self { list, rows })
+        let mut variants: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (row, product) in list.iter().enumerate() {
+            let Some(first) = &product.variant_of else { continue };
+            let stands = rows
+                .get(first)
+                .copied()
+                .filter(|&first| list.get(first as usize).is_some_and(|p| p.variant_of.is_none()));
+            let Some(stands) = stands else {
+                return Err(Error::new(
+                    ErrorKind::BadCatalog,
+                    format!(
+                        "product {:?} is a variant of {first:?}, which is no product or itself a variant",
+                        product.id
+                    ),
+                ));
+            };
+            variants.entry(stands).or_insert_with(|| vec![stands]).push(row as u32);
+        }
+        Ok(Self { list, rows, variants })
     }
 
     /// Reads `products.json`.
@@ -113,6 +137,20 @@ impl Products {
     #[must_use]
     pub fn get(&self, row: u32) -> Option<&Product> {
         self.list.get(row as usize)
+    }
+
+    /// The row that stands for a row's group of variants; itself if it has none.
+    #[must_use]
+    pub fn stands_for(&self, row: u32) -> u32 {
+        let first = self.get(row).and_then(|p| p.variant_of.as_ref());
+        first.and_then(|id| self.rows.get(id)).copied().unwrap_or(row)
+    }
+
+    /// All rows of a row's group of variants, ascending from the one that stands for it; empty if
+    /// it has none.
+    #[must_use]
+    pub fn variants(&self, row: u32) -> &[u32] {
+        self.variants.get(&self.stands_for(row)).map_or(&[], Vec::as_slice)
     }
 
     /// The row of a product.
@@ -170,5 +208,25 @@ mod tests {
         assert_eq!(json, br#"{"products":[{"id":"a","title":"Chair"}]}"#);
         assert_eq!(Products::read(&json).unwrap(), products);
         assert!(Products::read(b"<html>").is_err());
+    }
+
+    #[test]
+    fn variants_stand_together_and_must_exist() {
+        let product = |id: &str, of: Option<&str>| Product {
+            id: id.into(),
+            variant_of: of.map(str::to_owned),
+            ..Product::default()
+        };
+        let list = vec![product("a", None), product("b", Some("a")), product("c", None)];
+        let products = Products::new(list.clone()).unwrap();
+        assert_eq!((products.stands_for(1), products.stands_for(2)), (0, 2));
+        assert_eq!(products.variants(1), [0, 1]);
+        assert!(products.variants(2).is_empty());
+        assert_eq!(Products::read(&products.write()).unwrap(), products);
+        for wrong in ["z", "b", "d"] {
+            let mut broken = list.clone();
+            broken.push(product("d", Some(wrong)));
+            assert_eq!(Products::new(broken).unwrap_err().kind(), ErrorKind::BadCatalog, "{wrong}");
+        }
     }
 }

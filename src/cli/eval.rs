@@ -252,9 +252,13 @@ fn eval_held_out(folder: &Path, model: &PathBuf, protocol: Protocol, args: &Args
         .items
         .par_iter()
         .map(|item| {
-            let seen = networks.see(&files::read(&item.picture)?);
+            let see = || {
+                let file = files::read(&item.picture)?;
+                networks.see(&file, &decode(&file, &Limits::default())?)
+            };
+            let seen = see().map_err(|e| e.at(item.picture.display()));
             bar.inc(1);
-            seen.map_err(|e| e.at(item.picture.display()))
+            seen
         })
         .collect();
     bar.finish_and_clear();
@@ -274,7 +278,7 @@ fn eval_held_out(folder: &Path, model: &PathBuf, protocol: Protocol, args: &Args
     let by = args.label.unwrap_or(if !is_feed { Label::Category } else { Label::TitleNoun });
     let labels = labels(products.iter().map(|p| label(p, by)), args.min_label);
 
-    let plain = lesson::Args { teacher: None, learn_from: Vec::new(), ..args.lesson.clone() };
+    let plain = args.lesson.plain();
     let mut recipes = vec![&plain];
     if args.lesson.teacher.is_some() || !args.lesson.learn_from.is_empty() {
         recipes.push(&args.lesson);

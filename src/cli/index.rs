@@ -11,10 +11,11 @@ use super::catalogue::{self, Catalogue, Item};
 use super::files;
 use super::lesson::{self, Material, Networks, POWER, Seen};
 use crate::catalog::{Product, Products};
+use crate::engine::EF_SEARCH;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Limits, Picture, decode};
 use crate::index::{EF_CONSTRUCTION, GroupKey, Index, ModelId};
-use crate::learn::Recipe;
+use crate::learn::{Recipe, difference_hash, variants};
 use crate::manifest::{FORMAT, File, Manifest, Model, Part, Role, sha256};
 use crate::preprocess::resample;
 
@@ -30,6 +31,10 @@ pub(super) struct Args {
     output: PathBuf,
     #[command(flatten)]
     lesson: lesson::Args,
+    /// Let products that show the same thing stand together among results, one for all. Which they
+    /// are is told by their pictures, or by the column item_group_id.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    variants: bool,
     /// Share of the pictures that may be unreadable before the run fails.
     #[arg(long, default_value_t = 0.1)]
     max_skipped: f64,
@@ -54,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 
     let bar = files::progress(items.len(), "embedding");
-    let results: Vec<Result<(Seen, Option<Vec<u8>>)>> = items
+    let results: Vec<Result<Embedded>> = items
         .par_iter()
         .map(|item| {
             let result = embed(item, &networks, args.thumbs);
@@ -66,10 +71,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
     let mut products = Vec::new();
     let mut seen = Vec::new();
+    let mut hashes = Vec::new();
     for (item, result) in items.into_iter().zip(results) {
         match result {
             Err(error) => skipped.push(error.at(item.picture.display()).to_string()),
-            Ok((features, thumb)) => {
+            Ok(Embedded { seen: features, hash, thumb }) => {
                 let mut product = item.product;
                 if let Some(jpeg) = thumb {
                     let path = format!("thumbs/{}.jpg", products.len());
@@ -78,6 +84,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 }
                 products.push(product);
                 seen.push(features);
+                hashes.push(hash);
             }
         }
     }
@@ -98,7 +105,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
     let products = Products::new(products)?;
     let material = networks.material(seen);
-    let manifest = write_all(args, &networks, &material, &products, attribution)?;
+    let manifest = write_all(args, &networks, &material, &hashes, products, attribution)?;
     println!(
         "{}: {} products ({} skipped), {} dimensions, {:.1} s",
         args.output.display(),
@@ -110,12 +117,21 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What the networks see of a product, and its thumbnail.
-fn embed(item: &Item, networks: &Networks, thumb: u32) -> Result<(Seen, Option<Vec<u8>>)> {
+/// What is made of a product's picture.
+struct Embedded {
+    seen: Seen,
+    hash: u64,
+    thumb: Option<Vec<u8>>,
+}
+
+fn embed(item: &Item, networks: &Networks, thumb: u32) -> Result<Embedded> {
     let file = files::read(&item.picture)?;
-    let thumb =
-        if thumb > 0 { Some(thumbnail(&decode(&file, &Limits::default())?, thumb)?) } else { None };
-    Ok((networks.see(&file)?, thumb))
+    let picture = decode(&file, &Limits::default())?;
+    Ok(Embedded {
+        seen: networks.see(&file, &picture)?,
+        hash: difference_hash(&picture)?,
+        thumb: if thumb > 0 { Some(thumbnail(&picture, thumb)?) } else { None },
+    })
 }
 
 /// A JPEG whose longer side has at most `side` pixels.
@@ -144,7 +160,8 @@ fn write_all(
     args: &Args,
     networks: &Networks,
     material: &Material,
-    products: &Products,
+    hashes: &[u64],
+    products: Products,
     attribution: Option<String>,
 ) -> Result<Manifest> {
     let (model, spec) = (networks.bytes.as_slice(), networks.own.spec());
@@ -160,6 +177,11 @@ fn write_all(
     let keys: Vec<Vec<GroupKey>> = products.as_slice().iter().map(group_keys).collect();
     let index = Index::build(ModelId::of(model), projection, &embeddings, &keys)?;
 
+    let products = if args.variants {
+        with_variants(args, material, hashes, products, &index)?
+    } else {
+        products
+    };
     let mut list = Vec::new();
     for (role, path, content) in [
         (Role::Model, "model.onnx", model.to_vec()),
@@ -190,6 +212,39 @@ fn write_all(
     // Last, so that a page never sees a manifest whose files are not there yet.
     files::write(&args.output.join("manifest.json"), &json)?;
     Ok(manifest)
+}
+
+/// The attribute by which feeds group variants of one product.
+const GROUP_COLUMN: &str = "item_group_id";
+/// Neighbours among which variants of a product are looked for.
+const VARIANT_CANDIDATES: usize = 32;
+
+/// The products, those that are variants of another saying so.
+fn with_variants(
+    args: &Args,
+    material: &Material,
+    hashes: &[u64],
+    products: Products,
+    index: &Index,
+) -> Result<Products> {
+    let rows: Vec<usize> = (0..products.len()).collect();
+    let mut list = products.as_slice().to_vec();
+    let borrowed: Vec<&Product> = list.iter().collect();
+    // What a teacher or labels draw together may differ for the eye.
+    let (plain, _) = material.learn(&rows, &borrowed, &args.lesson.plain())?;
+    let plain = material.pooled.iter().map(|p| plain.apply(p)).collect::<Result<Vec<_>>>()?;
+    let groups: Vec<Option<String>> = list
+        .iter()
+        .map(|p| p.attributes.get(GROUP_COLUMN).filter(|v| !v.trim().is_empty()).cloned())
+        .collect();
+    let first = variants(&plain, hashes, &groups, |row| {
+        let found = index.search(&index.embedding(row as u32)?, VARIANT_CANDIDATES, EF_SEARCH)?;
+        Ok(found.into_iter().map(|n| n.row as usize).collect())
+    })?;
+    for (row, &first) in first.iter().enumerate() {
+        list[row].variant_of = (first != row).then(|| list[first].id.clone());
+    }
+    Products::new(list)
 }
 
 /// The recipe as the manifest holds it.

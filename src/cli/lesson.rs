@@ -8,7 +8,7 @@ use super::files;
 use crate::catalog::Product;
 use crate::engine::pooled_features;
 use crate::error::{Error, Result};
-use crate::image::{Limits, Picture, decode};
+use crate::image::Picture;
 use crate::learn::{Column, LearnOptions, Lesson, Recipe, Teacher, learn};
 use crate::model::{ModelSpec, Network};
 use crate::preprocess::resize;
@@ -33,6 +33,13 @@ pub(super) struct Args {
     /// Dimension of the embeddings, at most.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) dim: u16,
+}
+
+impl Args {
+    /// The same without teacher and columns.
+    pub(super) fn plain(&self) -> Self {
+        Self { teacher: None, learn_from: Vec::new(), ..self.clone() }
+    }
 }
 
 /// The networks that look at a catalogue.
@@ -69,8 +76,8 @@ impl Networks {
         Ok(Self { own: load(own, &bytes)?, own_id, bytes, teacher, cache })
     }
 
-    /// What they see in a picture file, from the cache if it was seen before.
-    pub(super) fn see(&self, file: &[u8]) -> Result<Seen> {
+    /// What they see in a picture; from the cache if its `file` was seen before.
+    pub(super) fn see(&self, file: &[u8], picture: &Picture) -> Result<Seen> {
         let key = |network: &[u8; 32]| Cache::key(network, file);
         let cached = |id: &[u8; 32], network: &Network| {
             self.cache.as_ref()?.get(&key(id), network.spec().dim())
@@ -80,7 +87,7 @@ impl Networks {
         if let (Some(own), true) = (&own, self.teacher.is_none() || teacher.is_some()) {
             return Ok(Seen { own: own.clone(), teacher });
         }
-        let seen = self.look(&decode(file, &Limits::default())?)?;
+        let seen = self.look(picture)?;
         if let Some(cache) = &self.cache {
             cache.put(&key(&self.own_id), &seen.own)?;
             if let (Some((id, _)), Some(features)) = (&self.teacher, &seen.teacher) {
@@ -140,14 +147,12 @@ impl Material {
             .collect::<Result<Vec<_>>>()?;
         let (pooled, taught) =
             (pick(&self.pooled), if self.taught.is_empty() { vec![] } else { pick(&self.taught) });
+        // A plain recipe has no teacher, even where one has looked.
+        let teacher = self.teacher.as_ref().filter(|_| args.teacher.is_some());
         let lesson = Lesson {
             pooled: &pooled,
             blocks: &self.blocks,
-            teacher: self.teacher.as_ref().map(|(name, blocks)| Teacher {
-                name,
-                pooled: &taught,
-                blocks,
-            }),
+            teacher: teacher.map(|(name, blocks)| Teacher { name, pooled: &taught, blocks }),
             columns: &columns,
         };
         learn(&lesson, LearnOptions { dim: usize::from(args.dim), ..LearnOptions::default() })

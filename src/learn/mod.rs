@@ -14,6 +14,7 @@ mod columns;
 mod pca;
 mod samples;
 mod trial;
+mod variants;
 
 use half::f16;
 use lookalike_linalg::Matrix;
@@ -26,6 +27,7 @@ pub use columns::Column;
 pub use pca::pca_whitening;
 use samples::{Samples, beside, centred_columns, unit_columns};
 use trial::{Part, Trial};
+pub use variants::{difference_hash, variants};
 
 /// Catalogues smaller than this teach nothing that holds for the next picture.
 const MIN_PRODUCTS: usize = 40;
@@ -334,4 +336,175 @@ fn finish(samples: &Samples, blocks: &[Block], components: &Matrix) -> Result<Pr
         .collect();
     let mean = samples.mean().iter().map(|&m| m as f32).collect();
     Projection::new(blocks.to_vec(), mean, matrix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Product;
+
+    const DIM: usize = 12;
+
+    fn block(dim: usize) -> Block {
+        Block { dim, power: 1.0, weight: 1.0 }
+    }
+
+    /// The same sequence on every machine, -1 to 1.
+    fn noise(seed: usize) -> f32 {
+        let x = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let x = (x ^ (x >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((x >> 40) as f32) / (1u64 << 23) as f32 - 1.0
+    }
+
+    /// Products of four kinds. Our features show the kind weakly under strong noise, the teacher's
+    /// show little else.
+    fn kind(row: usize) -> usize {
+        row % 4
+    }
+
+    fn ours(count: usize) -> Vec<Vec<f32>> {
+        let feature = |row: usize, d: usize| {
+            let signal = if d < 4 && kind(row) == d { 0.5 } else { 0.0 };
+            signal + noise(row * DIM + d) * if d < 4 { 0.2 } else { 1.0 }
+        };
+        (0..count).map(|row| (0..DIM).map(|d| feature(row, d)).collect()).collect()
+    }
+
+    fn teachers(count: usize) -> Vec<Vec<f32>> {
+        let feature = |row: usize, d: usize| {
+            f32::from(u8::from(kind(row) == d)) + 0.1 * noise(row * 4 + d + 77_777)
+        };
+        (0..count).map(|row| (0..4).map(|d| feature(row, d)).collect()).collect()
+    }
+
+    fn column(values: impl Iterator<Item = String>) -> Column {
+        let list: Vec<Product> =
+            values.map(|v| Product { category: Some(v), ..Product::default() }).collect();
+        Column::read("category", &list.iter().collect::<Vec<_>>()).unwrap()
+    }
+
+    /// Share of the 3 nearest that are of the same kind, among products `from` the given row on.
+    fn purity(projection: &Projection, pooled: &[Vec<f32>], from: usize) -> f64 {
+        let e: Vec<_> = pooled.iter().map(|p| projection.apply(p).unwrap()).collect();
+        let rows = from..e.len();
+        let hits: usize = rows
+            .clone()
+            .map(|i| {
+                let mut others: Vec<usize> = rows.clone().filter(|&j| j != i).collect();
+                others.sort_by(|&a, &b| {
+                    e[i].dot(&e[b]).unwrap().total_cmp(&e[i].dot(&e[a]).unwrap())
+                });
+                others[..3].iter().filter(|&&j| kind(j) == kind(i)).count()
+            })
+            .sum();
+        hits as f64 / (3 * rows.len()) as f64
+    }
+
+    fn lesson<'a>(
+        pooled: &'a [Vec<f32>],
+        blocks: &'a [Block],
+        teacher: Option<Teacher<'a>>,
+        columns: &'a [Column],
+    ) -> Lesson<'a> {
+        Lesson { pooled, blocks, teacher, columns }
+    }
+
+    #[test]
+    fn a_teacher_helps_products_that_were_not_learnt_from() {
+        let (all, taught) = (ours(200), teachers(120));
+        let (blocks, theirs) = ([block(DIM)], [block(4)]);
+        let teacher = Teacher { name: "t", pooled: &taught, blocks: &theirs };
+        let options = LearnOptions::default();
+        let (plain, recipe) = learn(&lesson(&all[..120], &blocks, None, &[]), options).unwrap();
+        assert_eq!((recipe.projection, recipe.notes.len()), ("pca", 0));
+        let (learnt, recipe) =
+            learn(&lesson(&all[..120], &blocks, Some(teacher), &[]), options).unwrap();
+        assert_eq!(recipe.projection, "ridge");
+        let followed = recipe.teacher.unwrap();
+        assert!(followed.agreement > followed.agreement_without, "{followed:?}");
+        let (before, after) = (purity(&plain, &all, 120), purity(&learnt, &all, 120));
+        assert!(after > before + 0.1, "{before} {after}");
+    }
+
+    #[test]
+    fn a_column_helps_only_if_it_says_something() {
+        let all = ours(200);
+        let blocks = [block(DIM)];
+        let options = LearnOptions::default();
+        let kinds = [column((0..120).map(|row| format!("kind {}", kind(row))))];
+        let (plain, _) = learn(&lesson(&all[..120], &blocks, None, &[]), options).unwrap();
+        let (learnt, recipe) = learn(&lesson(&all[..120], &blocks, None, &kinds), options).unwrap();
+        assert!(recipe.columns[0].used && recipe.projection == "pca+ridge", "{recipe:?}");
+        let (before, after) = (purity(&plain, &all, 120), purity(&learnt, &all, 120));
+        assert!(after > before, "{before} {after}");
+
+        // Every product alone in its category, and all in one.
+        for useless in [
+            column((0..120).map(|row| format!("only {row}"))),
+            column((0..120).map(|_| "all".into())),
+        ] {
+            let columns = [useless];
+            let (same, recipe) =
+                learn(&lesson(&all[..120], &blocks, None, &columns), options).unwrap();
+            assert_eq!(same, plain);
+            assert!(recipe.notes[0].contains("not used"), "{recipe:?}");
+        }
+    }
+
+    #[test]
+    fn small_catalogues_fall_back_and_say_so() {
+        let (all, taught) = (ours(10), teachers(10));
+        let (blocks, theirs) = ([block(DIM)], [block(4)]);
+        let teacher = Some(Teacher { name: "t", pooled: &taught, blocks: &theirs });
+        let (p, recipe) =
+            learn(&lesson(&all, &blocks, teacher, &[]), LearnOptions::default()).unwrap();
+        assert_eq!(recipe.projection, "pca");
+        assert!(recipe.notes[0].contains("10 products are too few"), "{recipe:?}");
+        // Ten pictures span nine dimensions.
+        assert_eq!(p.out_dim(), 9);
+    }
+
+    #[test]
+    fn a_teacher_that_sees_nothing_is_left_out() {
+        let (all, taught) = (ours(60), vec![vec![1.0; 4]; 60]);
+        let (blocks, theirs) = ([block(DIM)], [block(4)]);
+        let teacher = Some(Teacher { name: "blind", pooled: &taught, blocks: &theirs });
+        let (_, recipe) =
+            learn(&lesson(&all, &blocks, teacher, &[]), LearnOptions::default()).unwrap();
+        assert_eq!((recipe.projection, recipe.teacher), ("pca", None));
+        assert!(recipe.notes[0].contains("blind sees no difference"), "{:?}", recipe.notes);
+    }
+
+    #[test]
+    fn what_cannot_be_learnt_from_is_refused() {
+        let (blocks, theirs) = ([block(DIM)], [block(4)]);
+        let options = LearnOptions::default();
+        let alike = vec![vec![0.5; DIM]; 60];
+        let taught = teachers(60);
+        let teacher = Some(Teacher { name: "t", pooled: &taught, blocks: &theirs });
+        let error = learn(&lesson(&alike, &blocks, teacher, &[]), options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadCatalog);
+
+        let all = ours(60);
+        let mut broken = taught.clone();
+        broken[7][2] = f32::NAN;
+        let teacher = Some(Teacher { name: "t", pooled: &broken, blocks: &theirs });
+        let error = learn(&lesson(&all, &blocks, teacher, &[]), options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadModel);
+        assert!(error.to_string().contains("product 8"), "{error}");
+
+        let teacher = Some(Teacher { name: "t", pooled: &taught[..59], blocks: &theirs });
+        let error = learn(&lesson(&all, &blocks, teacher, &[]), options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch);
+    }
+
+    #[test]
+    fn the_same_lesson_gives_the_same_projection() {
+        let (all, taught) = (ours(60), teachers(60));
+        let (blocks, theirs) = ([block(DIM)], [block(4)]);
+        let teacher = Some(Teacher { name: "t", pooled: &taught, blocks: &theirs });
+        let once = learn(&lesson(&all, &blocks, teacher, &[]), LearnOptions::default()).unwrap();
+        let again = learn(&lesson(&all, &blocks, teacher, &[]), LearnOptions::default()).unwrap();
+        assert_eq!(once, again);
+    }
 }

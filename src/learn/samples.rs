@@ -217,7 +217,7 @@ mod tests {
             for i in 0..count {
                 assert!((fitted.at(i, 0) - t.at(i, 0)).abs() < 1e-4, "{count} {i}");
             }
-            let strong = samples.ridge(&t, 100.0).unwrap();
+            let strong = samples.ridge(&t, 1e4).unwrap();
             assert!(rms(&strong) < 0.1 * rms(&w), "regularisation shrinks");
         }
     }
