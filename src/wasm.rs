@@ -229,6 +229,13 @@ impl LookalikeEngine {
         Ok(self.0.embed(view).map_err(thrown)?.as_slice().to_vec())
     }
 
+    /// The photo's features before the projection, `[sum of the layers' dims]`: what another ONNX
+    /// runtime gives for the network's file.
+    pub fn pooled(&mut self, masked: bool) -> Result<Vec<f32>, JsValue> {
+        let view = if masked { View::Masked } else { View::Whole };
+        self.0.pooled(view).map_err(thrown)
+    }
+
     /// Where in the photo its similarity to a product comes from.
     pub fn explain(&mut self, id: &str, options: JsExplain) -> Result<JsHeatMap, JsValue> {
         #[derive(serde::Deserialize)]

@@ -2,6 +2,7 @@
 //! call was wrong.
 
 mod catalogue;
+mod embed;
 mod eval;
 mod files;
 mod heldout;
@@ -35,6 +36,8 @@ enum Command {
     Index(index::Args),
     /// Find the products that resemble a photo.
     Search(search::Args),
+    /// Print a photo's embedding, for other engines.
+    Embed(embed::Args),
     /// Say what is in a model, an index or a manifest.
     Inspect(inspect::Args),
     /// Measure how good the neighbours are.
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Model { command: ModelCommand::Prepare(args) } => model::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Search(args) => search::run(&args),
+        Command::Embed(args) => embed::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Eval(args) => eval::run(&args),
     };

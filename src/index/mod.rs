@@ -295,7 +295,8 @@ mod tests {
     fn index(count: usize) -> Index {
         let block = Block { dim: 3, power: 0.5, weight: 1.0 };
         let projection = Projection::new(vec![block], vec![0.0; 3], vec![f16::ONE; 48]).unwrap();
-        let key = |row: usize| GroupKey { column: "kind".into(), value: ["a", "b"][row % 2].into() };
+        let key =
+            |row: usize| GroupKey { column: "kind".into(), value: ["a", "b"][row % 2].into() };
         let keys: Vec<Vec<GroupKey>> = (0..count).map(|row| vec![key(row)]).collect();
         Index::build(ModelId([7; 32]), projection, &embeddings(count), &keys).unwrap()
     }
