@@ -39,6 +39,9 @@ pub fn difference_hash(picture: &Picture) -> Result<u64> {
 /// are their pictures' difference hashes; `groups` are the feed's own groups, equal values being
 /// one; `neighbours(row)` gives candidates. A group is whatever resembles its first product, so that
 /// chains of small differences do not join what differs much.
+///
+/// # Errors
+/// `Mismatch` if embeddings differ in dimension; whatever `neighbours` gives.
 pub fn variants(
     plain: &[Embedding],
     hashes: &[u64],
@@ -48,9 +51,9 @@ pub fn variants(
     let count = plain.len();
     let mut first: Vec<usize> = (0..count).collect();
     let mut of_feed = std::collections::HashMap::new();
-    for row in 0..count {
-        if let Some(name) = groups.get(row).and_then(Option::as_ref) {
-            first[row] = *of_feed.entry(name).or_insert(row);
+    for ((row, leader), name) in first.iter_mut().enumerate().zip(groups) {
+        if let Some(name) = name {
+            *leader = *of_feed.entry(name).or_insert(row);
         }
     }
     for row in 0..count {
