@@ -64,7 +64,7 @@ describe('parity', { skip: absent ?? false }, () => {
       const fetched = async (/** @type {string} */ url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
       // @ts-ignore: paths of the test server
       const { default: init, LookalikeEngine } = await import('/pkg/lookalike.js');
-      await init();
+      await init({ module_or_path: '/pkg/lookalike_bg.wasm' });
       const engine = new LookalikeEngine(await fetched('/catalog/manifest.json'));
       for (const { role, path } of engine.files()) engine.provide(role, await fetched(`/catalog/${path}`));
       // @ts-ignore
