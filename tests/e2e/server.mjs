@@ -133,8 +133,8 @@ export async function serve({ csp = null, cors = false, pages = {} } = {}) {
           if (left <= 0 || typeof chunk === 'string') return;
           response.write(chunk.subarray(0, left));
           left -= chunk.length;
-          // What was written must be on its way before the line is cut.
-          if (left <= 0) setTimeout(() => response.destroy(), 60);
+          // What was written must have arrived, and the page have had a turn to read it, before the line is cut.
+          if (left <= 0) setTimeout(() => response.destroy(), 700);
         });
         return;
       }
