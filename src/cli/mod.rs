@@ -5,12 +5,10 @@ mod catalogue;
 mod embed;
 mod eval;
 mod files;
-mod heldout;
 mod index;
 mod inspect;
 mod lesson;
 mod model;
-mod report;
 mod search;
 
 use std::process::ExitCode;

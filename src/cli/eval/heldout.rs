@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::lesson::{self, Material};
 use crate::catalog::Product;
+use crate::cli::lesson::{self, Material};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Codes;
 use crate::learn::Recipe;

@@ -1,4 +1,4 @@
-//! `lookalike eval`: how good the neighbours are, by labels that the search never sees.
+//! How good the neighbours are, by labels that the search never sees.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::heldout::{self, Answer, Protocol};
-use super::lesson::{self, Networks};
 use super::report::{self, Shown, Variant};
-use super::{catalogue, files, index as indexing};
 use crate::catalog::Product;
+use crate::cli::lesson::{self, Networks};
+use crate::cli::{catalogue, files, index as indexing};
 use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, pooled_features};
 use crate::error::{Error, ErrorKind, Result};
