@@ -3,8 +3,10 @@
 //! A crate of its own so that faer's generic code is compiled once, not with every change of the
 //! library.
 
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::solvers::Solve;
-use faer::{Mat, Side};
+use faer::{Accum, Mat, Side, get_global_parallelism};
 
 /// A dense matrix.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +22,12 @@ impl Matrix {
             }
         }
         Self(matrix)
+    }
+
+    /// A matrix of zeros.
+    #[must_use]
+    pub fn zeros(rows: usize, cols: usize) -> Self {
+        Self(Mat::zeros(rows, cols))
     }
 
     /// Number of rows.
@@ -65,6 +73,52 @@ impl Matrix {
     #[must_use]
     pub fn times_transposed(&self, other: &Self) -> Self {
         Self(&self.0 * other.0.transpose())
+    }
+
+    /// Adds the lower triangle of `x^T * x`; the other is left as it is.
+    ///
+    /// # Panics
+    /// If `self` does not have as many rows and columns as `x` has columns.
+    pub fn add_gram(&mut self, x: &Self) {
+        triangular::matmul(
+            &mut self.0,
+            BlockStructure::TriangularLower,
+            Accum::Add,
+            x.0.transpose(),
+            BlockStructure::Rectangular,
+            &x.0,
+            BlockStructure::Rectangular,
+            1.0,
+            get_global_parallelism(),
+        );
+    }
+
+    /// Adds `x^T * y`.
+    ///
+    /// # Panics
+    /// If the dimensions do not fit.
+    pub fn add_transposed_times(&mut self, x: &Self, y: &Self) {
+        matmul(&mut self.0, Accum::Add, x.0.transpose(), &y.0, 1.0, get_global_parallelism());
+    }
+
+    /// Copies the lower triangle into the upper one.
+    ///
+    /// # Panics
+    /// If the matrix is not square.
+    pub fn mirror_lower(&mut self) {
+        assert_eq!(self.rows(), self.cols(), "a square matrix");
+        for j in 1..self.cols() {
+            for i in 0..j {
+                self.0[(i, j)] = self.0[(j, i)];
+            }
+        }
+    }
+
+    /// Adds a value to each entry of the diagonal.
+    pub fn add_to_diagonal(&mut self, value: f64) {
+        for i in 0..self.rows().min(self.cols()) {
+            self.0[(i, i)] += value;
+        }
     }
 
     /// Eigenvalues, ascending, and the unit eigenvectors as columns in the same order, of a
@@ -126,6 +180,28 @@ mod tests {
         let solved = a.solve_positive_definite(&a.times(&x)).unwrap();
         assert!((0..6).all(|n| (solved.at(n / 2, n % 2) - x.at(n / 2, n % 2)).abs() < 1e-12));
         assert_eq!(x.transposed_times(&x).rows(), 2);
+    }
+
+    #[test]
+    fn sums_of_products_are_those_of_all_rows() {
+        let x = Matrix::from_fn(7, 3, |i, j| ((i * 3 + j) as f64).sin());
+        let y = Matrix::from_fn(7, 2, |i, j| ((i * 2 + j) as f64).cos());
+        let part = |m: &Matrix, rows: std::ops::Range<usize>| {
+            Matrix::from_fn(rows.len(), m.cols(), |i, j| m.at(rows.start + i, j))
+        };
+        let (mut gram, mut cross) = (Matrix::zeros(3, 3), Matrix::zeros(3, 2));
+        for rows in [0..4, 4..7] {
+            gram.add_gram(&part(&x, rows.clone()));
+            cross.add_transposed_times(&part(&x, rows.clone()), &part(&y, rows));
+        }
+        gram.mirror_lower();
+        gram.add_to_diagonal(1.0);
+        let (xx, xy) = (x.transposed_times(&x), x.transposed_times(&y));
+        for (i, j) in (0..9).map(|n| (n / 3, n % 3)) {
+            let one = if i == j { 1.0 } else { 0.0 };
+            assert!((gram.at(i, j) - xx.at(i, j) - one).abs() < 1e-12);
+        }
+        assert!((0..6).all(|n| (cross.at(n / 2, n % 2) - xy.at(n / 2, n % 2)).abs() < 1e-12));
     }
 
     #[test]

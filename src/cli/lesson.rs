@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::catalogue::Item;
 use super::files;
+use super::grow::{Mix, grow};
 use crate::catalog::Product;
 use crate::engine::pooled_features;
 use crate::error::{Error, Result};
-use crate::image::Picture;
+use crate::image::{Limits, Picture, decode};
 use crate::learn::{Column, LearnOptions, Lesson, Recipe, Teacher, learn};
 use crate::model::{ModelSpec, Network};
 use crate::preprocess::resize;
@@ -107,6 +110,37 @@ impl Networks {
         })
     }
 
+    /// A catalogue as the networks see it; products whose picture cannot be used are left out, and
+    /// said.
+    pub(super) fn view(&self, items: Vec<Item>) -> (Vec<Item>, Material) {
+        let bar = files::progress(items.len(), "embedding");
+        let seen: Vec<Result<Seen>> = items
+            .par_iter()
+            .map(|item| {
+                let see = || {
+                    let file = files::read(&item.picture)?;
+                    self.see(&file, &decode(&file, &Limits::default())?)
+                };
+                let seen = see().map_err(|e| e.at(item.picture.display()));
+                bar.inc(1);
+                seen
+            })
+            .collect();
+        bar.finish_and_clear();
+        let mut usable = Vec::new();
+        let mut features = Vec::new();
+        for (item, seen) in items.into_iter().zip(seen) {
+            match seen {
+                Ok(seen) => {
+                    usable.push(item);
+                    features.push(seen);
+                }
+                Err(error) => eprintln!("skipped: {error}"),
+            }
+        }
+        (usable, self.material(features))
+    }
+
     /// Everything that was seen of a catalogue, ready to learn from.
     pub(super) fn material(&self, seen: Vec<Seen>) -> Material {
         let teacher = self.teacher.as_ref().map(|(_, network)| network.spec());
@@ -131,6 +165,21 @@ pub(super) struct Material {
 }
 
 impl Material {
+    /// The features of a catalogue that is grown from this one.
+    pub(super) fn grown(&self, plan: &[Mix]) -> Self {
+        Self {
+            pooled: grow(&self.pooled, plan),
+            blocks: self.blocks.clone(),
+            taught: if self.taught.is_empty() { Vec::new() } else { grow(&self.taught, plan) },
+            teacher: self.teacher.clone(),
+        }
+    }
+
+    /// Bytes that the features take.
+    pub(super) fn bytes(&self) -> usize {
+        self.pooled.iter().chain(&self.taught).map(|row| size_of_val(row.as_slice())).sum()
+    }
+
     /// Learns a projection from the products in `rows` and from what `args` name.
     pub(super) fn learn(
         &self,
@@ -138,15 +187,15 @@ impl Material {
         products: &[&Product],
         args: &Args,
     ) -> Result<(Projection, Recipe)> {
-        let pick = |from: &[Vec<f32>]| rows.iter().map(|&i| from[i].clone()).collect::<Vec<_>>();
         let chosen: Vec<&Product> = rows.iter().map(|&i| products[i]).collect();
         let columns = args
             .learn_from
             .iter()
             .map(|name| Column::read(name, &chosen))
             .collect::<Result<Vec<_>>>()?;
-        let (pooled, taught) =
-            (pick(&self.pooled), if self.taught.is_empty() { vec![] } else { pick(&self.taught) });
+        let pooled: Vec<&[f32]> = rows.iter().map(|&i| self.pooled[i].as_slice()).collect();
+        let taught: Vec<&[f32]> =
+            rows.iter().filter_map(|&i| self.taught.get(i)).map(Vec::as_slice).collect();
         // A plain recipe has no teacher, even where one has looked.
         let teacher = self.teacher.as_ref().filter(|_| args.teacher.is_some());
         let lesson = Lesson {

@@ -5,10 +5,12 @@ mod catalogue;
 mod embed;
 mod eval;
 mod files;
+mod grow;
 mod index;
 mod inspect;
 mod lesson;
 mod model;
+mod random;
 mod search;
 
 use std::process::ExitCode;
@@ -39,7 +41,7 @@ enum Command {
     /// Say what is in a model, an index or a manifest.
     Inspect(inspect::Args),
     /// Measure how good the neighbours are.
-    Eval(eval::Args),
+    Eval(Box<eval::Args>),
 }
 
 #[derive(Subcommand)]

@@ -49,10 +49,8 @@ impl Column {
         self.labels.len()
     }
 
-    /// One column per label that enough products share but not all: 1 where a product has it,
-    /// divided by the root of the label's share so that rare labels count as much as common ones.
-    /// `None` if there are no such labels.
-    pub(super) fn indicators(&self) -> Option<Matrix> {
+    /// The labels that enough products share but not all. `None` if there are none.
+    pub(super) fn shared(&self) -> Option<Labels> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for label in self.labels.iter().flatten() {
             *counts.entry(label).or_default() += 1;
@@ -65,11 +63,43 @@ impl Column {
         if kept.is_empty() {
             return None;
         }
-        let total = self.labels.len() as f64;
-        Some(Matrix::from_fn(self.labels.len(), kept.len(), |i, j| {
-            let (label, count) = kept[j];
-            if self.labels[i].contains(label) { (total / count as f64).sqrt() } else { 0.0 }
-        }))
+        let place: BTreeMap<&str, usize> =
+            kept.iter().enumerate().map(|(j, (label, _))| (*label, j)).collect();
+        let places = |labels: &BTreeSet<String>| {
+            labels.iter().filter_map(|label| place.get(label.as_str()).copied()).collect()
+        };
+        Some(Labels {
+            of: self.labels.iter().map(places).collect(),
+            counts: kept.into_iter().map(|(_, count)| count).collect(),
+        })
+    }
+}
+
+/// Labels as numbers: per product and label 1 where the product has it, divided by the root of the
+/// label's share so that rare labels count as much as common ones; else 0.
+pub(super) struct Labels {
+    /// Per product.
+    of: Vec<Vec<usize>>,
+    /// Products per label.
+    counts: Vec<usize>,
+}
+
+impl Labels {
+    /// Of some products, `[rows][labels]`.
+    pub(super) fn rows(&self, rows: &[usize]) -> Matrix {
+        Matrix::from_fn(rows.len(), self.counts.len(), |i, j| {
+            if self.of[rows[i]].contains(&j) { self.value(j) } else { 0.0 }
+        })
+    }
+
+    /// Means over all products.
+    pub(super) fn means(&self) -> Vec<f64> {
+        let share = |j: usize| self.counts[j] as f64 / self.of.len() as f64;
+        (0..self.counts.len()).map(|j| share(j) * self.value(j)).collect()
+    }
+
+    fn value(&self, label: usize) -> f64 {
+        (self.of.len() as f64 / self.counts[label] as f64).sqrt()
     }
 }
 
@@ -117,10 +147,12 @@ mod tests {
     fn singletons_and_what_all_share_teach_nothing() {
         let list = [product("a", "x"), product("b", "x"), product("c", "y"), product("d", "")];
         let refs: Vec<&Product> = list.iter().collect();
-        let m = Column::read("category", &refs).unwrap().indicators().unwrap();
-        assert_eq!((m.rows(), m.cols()), (4, 1), "only x has two members");
-        assert_eq!((m.at(0, 0), m.at(3, 0)), (2f64.sqrt(), 0.0));
-        assert!(Column::read("creator", &refs).unwrap().indicators().is_none(), "all alike");
+        let labels = Column::read("category", &refs).unwrap().shared().unwrap();
+        let m = labels.rows(&[0, 3]);
+        assert_eq!((m.rows(), m.cols()), (2, 1), "only x has two members");
+        assert_eq!((m.at(0, 0), m.at(1, 0)), (2f64.sqrt(), 0.0));
+        assert!((labels.means()[0] - 2f64.sqrt() / 2.0).abs() < 1e-12);
+        assert!(Column::read("creator", &refs).unwrap().shared().is_none(), "all alike");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::projection::{Block, Projection};
 
 pub use columns::Column;
 pub use pca::pca_whitening;
-use samples::{Samples, beside, centred_columns, unit_columns};
+use samples::{Samples, Targets, beside, unit_columns};
 use trial::{Part, Trial};
 pub use variants::{difference_hash, variants};
 
@@ -62,7 +62,7 @@ pub struct Teacher<'a> {
     /// For people.
     pub name: &'a str,
     /// Its pooled features, `[products][sum of its block dims]`.
-    pub pooled: &'a [Vec<f32>],
+    pub pooled: &'a [&'a [f32]],
     /// How they are made comparable.
     pub blocks: &'a [Block],
 }
@@ -71,7 +71,7 @@ pub struct Teacher<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Lesson<'a> {
     /// Our network's pooled features, `[products][sum of block dims]`.
-    pub pooled: &'a [Vec<f32>],
+    pub pooled: &'a [&'a [f32]],
     /// How they enter the projection.
     pub blocks: &'a [Block],
     /// A stronger network.
@@ -142,7 +142,7 @@ pub fn learn(lesson: &Lesson<'_>, options: LearnOptions) -> Result<(Projection, 
             "{} products are too few to learn from a teacher or columns, {MIN_PRODUCTS} are needed",
             samples.len()
         ));
-    } else if wanted && samples.principal(1).is_some_and(|(variances, _)| !variances.is_empty()) {
+    } else if wanted && samples.vary() {
         let trial = Trial::new(&samples);
         let principal = Part::Principal(options.dim, options.whitening);
         let mut base = (principal, 1.0);
@@ -182,10 +182,10 @@ pub fn learn(lesson: &Lesson<'_>, options: LearnOptions) -> Result<(Projection, 
             }
         }
 
-        let indicators: Vec<Option<Matrix>> =
-            lesson.columns.iter().map(Column::indicators).collect();
+        let shared: Vec<Option<Targets<'_>>> =
+            lesson.columns.iter().map(|c| c.shared().map(Targets::Labels)).collect();
         let mut accepted = vec![base];
-        for (column, labels) in lesson.columns.iter().zip(&indicators) {
+        for (column, labels) in lesson.columns.iter().zip(&shared) {
             let Some(labels) = labels else {
                 recipe.notes.push(format!(
                     "the column {:?} is not used: no value is shared by some products and not by all",
@@ -265,29 +265,23 @@ fn check(lesson: &Lesson<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The teacher's embeddings along their principal directions, `[products][at most 256]`; `None` if
-/// all are the same.
-fn teacher_target(teacher: Teacher<'_>) -> Option<Matrix> {
+/// The teacher's embeddings along their principal directions, at most 256 of them; `None` if all are
+/// the same.
+fn teacher_target<'a>(teacher: Teacher<'a>) -> Option<Targets<'a>> {
     let samples = Samples::new(teacher.pooled, teacher.blocks);
     let (variances, directions) = samples.principal(TEACHER_DIM)?;
-    if variances.is_empty() {
-        return None;
-    }
-    // In chunks, as a catalogue's features need not fit in memory twice.
-    let chunks: Vec<Matrix> =
-        samples.all().chunks(1024).map(|rows| samples.centred(rows).times(&directions)).collect();
-    Some(Matrix::from_fn(samples.len(), directions.cols(), |i, j| chunks[i / 1024].at(i % 1024, j)))
+    (!variances.is_empty()).then_some(Targets::Projected(samples, directions))
 }
 
-fn solve(samples: &Samples, targets: &Matrix, strength: f64) -> Result<Matrix> {
+fn solve(samples: &Samples<'_>, targets: &Targets<'_>, strength: f64) -> Result<Matrix> {
     samples
-        .ridge(&centred_columns(targets, &samples.all()), strength)
+        .ridge(targets, strength)
         .ok_or_else(|| Error::new(ErrorKind::Internal, "the regression has no solution"))
 }
 
 /// Parts `[dim][any]` made equally long on average, weighted, side by side, and turned so that the
 /// first `dim` directions hold the most: `[dim][at most options.dim]`. Cosines stay what they were.
-fn join(samples: &Samples, parts: &[(Matrix, f64)], dim: usize) -> Result<Matrix> {
+fn join(samples: &Samples<'_>, parts: &[(Matrix, f64)], dim: usize) -> Result<Matrix> {
     let plain: Vec<(Matrix, f64)> = parts.iter().map(|(m, _)| (m.clone(), 1.0)).collect();
     let plain = beside(&plain);
     let moments = samples.moments_of(&plain);
@@ -324,7 +318,7 @@ fn join(samples: &Samples, parts: &[(Matrix, f64)], dim: usize) -> Result<Matrix
 }
 
 /// The projection with the columns of `components` `[dim][out]` as rows of its matrix.
-fn finish(samples: &Samples, blocks: &[Block], components: &Matrix) -> Result<Projection> {
+fn finish(samples: &Samples<'_>, blocks: &[Block], components: &Matrix) -> Result<Projection> {
     let (dim, out) = (components.rows(), components.cols());
     let largest = (0..out)
         .flat_map(|j| (0..dim).map(move |i| (i, j)))
@@ -400,25 +394,32 @@ mod tests {
         hits as f64 / (3 * rows.len()) as f64
     }
 
-    fn lesson<'a>(
-        pooled: &'a [Vec<f32>],
-        blocks: &'a [Block],
-        teacher: Option<Teacher<'a>>,
-        columns: &'a [Column],
-    ) -> Lesson<'a> {
-        Lesson { pooled, blocks, teacher, columns }
+    fn refs(rows: &[Vec<f32>]) -> Vec<&[f32]> {
+        rows.iter().map(Vec::as_slice).collect()
+    }
+
+    /// Name, pooled features, blocks.
+    type Seen<'a> = (&'a str, &'a [Vec<f32>], &'a [Block]);
+
+    fn lesson(
+        pooled: &[Vec<f32>],
+        blocks: &[Block],
+        teacher: Option<Seen<'_>>,
+        columns: &[Column],
+    ) -> Result<(Projection, Recipe)> {
+        let taught = refs(teacher.map_or(&[], |t| t.1));
+        let teacher = teacher.map(|(name, _, blocks)| Teacher { name, pooled: &taught, blocks });
+        learn(&Lesson { pooled: &refs(pooled), blocks, teacher, columns }, LearnOptions::default())
     }
 
     #[test]
     fn a_teacher_helps_products_that_were_not_learnt_from() {
         let (all, taught) = (ours(200), teachers(120));
         let (blocks, theirs) = ([block(DIM)], [block(4)]);
-        let teacher = Teacher { name: "t", pooled: &taught, blocks: &theirs };
-        let options = LearnOptions::default();
-        let (plain, recipe) = learn(&lesson(&all[..120], &blocks, None, &[]), options).unwrap();
+        let teacher = ("t", &taught[..], &theirs[..]);
+        let (plain, recipe) = lesson(&all[..120], &blocks, None, &[]).unwrap();
         assert_eq!((recipe.projection, recipe.notes.len()), ("pca", 0));
-        let (learnt, recipe) =
-            learn(&lesson(&all[..120], &blocks, Some(teacher), &[]), options).unwrap();
+        let (learnt, recipe) = lesson(&all[..120], &blocks, Some(teacher), &[]).unwrap();
         assert_eq!(recipe.projection, "ridge");
         let followed = recipe.teacher.unwrap();
         assert!(followed.agreement > followed.agreement_without, "{followed:?}");
@@ -430,10 +431,9 @@ mod tests {
     fn a_column_helps_only_if_it_says_something() {
         let all = ours(200);
         let blocks = [block(DIM)];
-        let options = LearnOptions::default();
         let kinds = [column((0..120).map(|row| format!("kind {}", kind(row))))];
-        let (plain, _) = learn(&lesson(&all[..120], &blocks, None, &[]), options).unwrap();
-        let (learnt, recipe) = learn(&lesson(&all[..120], &blocks, None, &kinds), options).unwrap();
+        let (plain, _) = lesson(&all[..120], &blocks, None, &[]).unwrap();
+        let (learnt, recipe) = lesson(&all[..120], &blocks, None, &kinds).unwrap();
         assert!(recipe.columns[0].used && recipe.projection == "pca+ridge", "{recipe:?}");
         let (before, after) = (purity(&plain, &all, 120), purity(&learnt, &all, 120));
         assert!(after > before, "{before} {after}");
@@ -444,8 +444,7 @@ mod tests {
             column((0..120).map(|_| "all".into())),
         ] {
             let columns = [useless];
-            let (same, recipe) =
-                learn(&lesson(&all[..120], &blocks, None, &columns), options).unwrap();
+            let (same, recipe) = lesson(&all[..120], &blocks, None, &columns).unwrap();
             assert_eq!(same, plain);
             assert!(recipe.notes[0].contains("not used"), "{recipe:?}");
         }
@@ -455,9 +454,8 @@ mod tests {
     fn small_catalogues_fall_back_and_say_so() {
         let (all, taught) = (ours(10), teachers(10));
         let (blocks, theirs) = ([block(DIM)], [block(4)]);
-        let teacher = Some(Teacher { name: "t", pooled: &taught, blocks: &theirs });
-        let (p, recipe) =
-            learn(&lesson(&all, &blocks, teacher, &[]), LearnOptions::default()).unwrap();
+        let teacher = Some(("t", &taught[..], &theirs[..]));
+        let (p, recipe) = lesson(&all, &blocks, teacher, &[]).unwrap();
         assert_eq!(recipe.projection, "pca");
         assert!(recipe.notes[0].contains("10 products are too few"), "{recipe:?}");
         // Ten pictures span nine dimensions.
@@ -468,9 +466,8 @@ mod tests {
     fn a_teacher_that_sees_nothing_is_left_out() {
         let (all, taught) = (ours(60), vec![vec![1.0; 4]; 60]);
         let (blocks, theirs) = ([block(DIM)], [block(4)]);
-        let teacher = Some(Teacher { name: "blind", pooled: &taught, blocks: &theirs });
-        let (_, recipe) =
-            learn(&lesson(&all, &blocks, teacher, &[]), LearnOptions::default()).unwrap();
+        let teacher = Some(("blind", &taught[..], &theirs[..]));
+        let (_, recipe) = lesson(&all, &blocks, teacher, &[]).unwrap();
         assert_eq!((recipe.projection, recipe.teacher), ("pca", None));
         assert!(recipe.notes[0].contains("blind sees no difference"), "{:?}", recipe.notes);
     }
@@ -478,23 +475,22 @@ mod tests {
     #[test]
     fn what_cannot_be_learnt_from_is_refused() {
         let (blocks, theirs) = ([block(DIM)], [block(4)]);
-        let options = LearnOptions::default();
         let alike = vec![vec![0.5; DIM]; 60];
         let taught = teachers(60);
-        let teacher = Some(Teacher { name: "t", pooled: &taught, blocks: &theirs });
-        let error = learn(&lesson(&alike, &blocks, teacher, &[]), options).unwrap_err();
+        let teacher = Some(("t", &taught[..], &theirs[..]));
+        let error = lesson(&alike, &blocks, teacher, &[]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BadCatalog);
 
         let all = ours(60);
         let mut broken = taught.clone();
         broken[7][2] = f32::NAN;
-        let teacher = Some(Teacher { name: "t", pooled: &broken, blocks: &theirs });
-        let error = learn(&lesson(&all, &blocks, teacher, &[]), options).unwrap_err();
+        let teacher = Some(("t", &broken[..], &theirs[..]));
+        let error = lesson(&all, &blocks, teacher, &[]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BadModel);
         assert!(error.to_string().contains("product 8"), "{error}");
 
-        let teacher = Some(Teacher { name: "t", pooled: &taught[..59], blocks: &theirs });
-        let error = learn(&lesson(&all, &blocks, teacher, &[]), options).unwrap_err();
+        let teacher = Some(("t", &taught[..59], &theirs[..]));
+        let error = lesson(&all, &blocks, teacher, &[]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Mismatch);
     }
 
@@ -502,9 +498,9 @@ mod tests {
     fn the_same_lesson_gives_the_same_projection() {
         let (all, taught) = (ours(60), teachers(60));
         let (blocks, theirs) = ([block(DIM)], [block(4)]);
-        let teacher = Some(Teacher { name: "t", pooled: &taught, blocks: &theirs });
-        let once = learn(&lesson(&all, &blocks, teacher, &[]), LearnOptions::default()).unwrap();
-        let again = learn(&lesson(&all, &blocks, teacher, &[]), LearnOptions::default()).unwrap();
+        let teacher = Some(("t", &taught[..], &theirs[..]));
+        let once = lesson(&all, &blocks, teacher, &[]).unwrap();
+        let again = lesson(&all, &blocks, teacher, &[]).unwrap();
         assert_eq!(once, again);
     }
 }

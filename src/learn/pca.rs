@@ -13,7 +13,7 @@ use crate::projection::{Block, Projection};
 /// # Errors
 /// `BadCatalog` if there are fewer than two pictures that differ.
 pub fn pca_whitening(
-    pooled: &[Vec<f32>],
+    pooled: &[&[f32]],
     blocks: &[Block],
     options: LearnOptions,
 ) -> Result<Projection> {
@@ -23,7 +23,7 @@ pub fn pca_whitening(
 }
 
 /// Principal directions divided by their deviation to the power of the whitening: `[dim][kept]`.
-pub(super) fn components(samples: &Samples, options: LearnOptions) -> Result<Matrix> {
+pub(super) fn components(samples: &Samples<'_>, options: LearnOptions) -> Result<Matrix> {
     let (variances, directions) = samples.principal(options.dim).ok_or_else(|| {
         Error::new(ErrorKind::Internal, "the principal components do not converge")
     })?;
@@ -42,6 +42,11 @@ pub(super) fn components(samples: &Samples, options: LearnOptions) -> Result<Mat
 mod tests {
     use super::*;
 
+    fn learnt(pooled: &[Vec<f32>], options: LearnOptions) -> Result<Projection> {
+        let rows: Vec<&[f32]> = pooled.iter().map(Vec::as_slice).collect();
+        pca_whitening(&rows, &[BLOCK], options)
+    }
+
     const BLOCK: Block = Block { dim: 3, power: 1.0, weight: 1.0 };
 
     fn spread(projection: &Projection, pooled: &[Vec<f32>]) -> Vec<Vec<f32>> {
@@ -56,8 +61,7 @@ mod tests {
 
     #[test]
     fn the_strongest_component_comes_first_and_dim_is_kept() {
-        let p =
-            pca_whitening(&pictures(), &[BLOCK], LearnOptions { dim: 2, whitening: 0.0 }).unwrap();
+        let p = learnt(&pictures(), LearnOptions { dim: 2, whitening: 0.0 }).unwrap();
         assert_eq!(p.out_dim(), 2);
         let e = spread(&p, &pictures());
         assert!(e[0][0].abs() > 0.99 && e[2][1].abs() > 0.9, "{e:?}");
@@ -68,7 +72,7 @@ mod tests {
     fn whitening_lifts_the_weak_components() {
         let ratio = |whitening| {
             let options = LearnOptions { dim: 2, whitening };
-            let p = pca_whitening(&pictures(), &[BLOCK], options).unwrap();
+            let p = learnt(&pictures(), options).unwrap();
             let row = |i: usize| {
                 p.matrix()[i * 3..][..3].iter().map(|x| x.to_f32().powi(2)).sum::<f32>().sqrt()
             };
@@ -83,10 +87,7 @@ mod tests {
         let few = pictures();
         let many: Vec<Vec<f32>> = few.iter().cycle().take(40).cloned().collect();
         let options = LearnOptions::default();
-        let (a, b) = (
-            pca_whitening(&few, &[BLOCK], options).unwrap(),
-            pca_whitening(&many, &[BLOCK], options).unwrap(),
-        );
+        let (a, b) = (learnt(&few, options).unwrap(), learnt(&many, options).unwrap());
         for (x, y) in spread(&a, &few).iter().flatten().zip(spread(&b, &few).iter().flatten()) {
             assert!((x - y).abs() < 0.01, "{x} {y}");
         }
@@ -96,7 +97,7 @@ mod tests {
     fn catalogues_without_variety_are_refused() {
         let alike = vec![vec![1.0, 2.0, 3.0]; 5];
         for pictures in [&alike[..], &alike[..1], &[]] {
-            let error = pca_whitening(pictures, &[BLOCK], LearnOptions::default()).unwrap_err();
+            let error = learnt(pictures, LearnOptions::default()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::BadCatalog);
         }
     }

@@ -1,32 +1,85 @@
-//! What projections are learnt from: many feature vectors and their centre.
+//! What projections are learnt from: many feature vectors, their centre, and what they are regressed
+//! to. Nothing here is as large as the catalogue but the features themselves: products of matrices are
+//! summed up over chunks of rows, which are turned into `f64` when they are needed.
+
+use std::cell::OnceCell;
 
 use lookalike_linalg::Matrix;
+use rayon::prelude::*;
 
+use super::columns::Labels;
 use crate::projection::{Block, powered};
 
-/// Rows that are turned into `f64` at a time: a catalogue of 100 000 products need not fit twice.
-const CHUNK: usize = 4096;
+/// Rows that are turned into `f64` at a time.
+const CHUNK: usize = 2048;
+/// Components weaker than this share of the strongest are noise of `f32`.
+const MIN_SHARE: f64 = 1e-7;
+
+/// Features that vary by less than this share of their mean's squared length are all the same, but
+/// for the rounding of `f32`.
+const NO_VARIETY: f64 = 1e-12;
 
 /// Feature vectors after the signed power, `[count][dim]`, and their mean.
-pub(super) struct Samples {
-    features: Vec<Vec<f32>>,
+pub(super) struct Samples<'a> {
+    pooled: &'a [&'a [f32]],
+    blocks: &'a [Block],
     mean: Vec<f64>,
+    /// Products of the centred rows `X` with themselves; see [`Samples::products`].
+    products: OnceCell<Matrix>,
 }
 
-impl Samples {
-    /// From pooled features `[count][sum of block dims]`.
-    pub(super) fn new(pooled: &[Vec<f32>], blocks: &[Block]) -> Self {
-        let features: Vec<Vec<f32>> = pooled.iter().map(|p| powered(p, blocks)).collect();
-        let mut mean = vec![0f64; blocks.iter().map(|b| b.dim).sum()];
-        for row in &features {
-            mean.iter_mut().zip(row).for_each(|(m, &x)| *m += f64::from(x));
+/// What rows of features are regressed to: numbers per row.
+pub(super) enum Targets<'a> {
+    /// Other features of the same rows, projected onto directions `[their dim][any]`.
+    Projected(Samples<'a>, Matrix),
+    /// What products share.
+    Labels(Labels),
+}
+
+impl Targets<'_> {
+    /// The targets of some rows, `[rows][any]`.
+    pub(super) fn rows(&self, rows: &[usize]) -> Matrix {
+        match self {
+            Self::Projected(samples, onto) => samples.centred(rows).times(onto),
+            Self::Labels(labels) => labels.rows(rows),
         }
-        mean.iter_mut().for_each(|m| *m /= features.len().max(1) as f64);
-        Self { features, mean }
+    }
+
+    /// Their means over all rows.
+    fn means(&self) -> Vec<f64> {
+        match self {
+            Self::Projected(_, onto) => vec![0.0; onto.cols()],
+            Self::Labels(labels) => labels.means(),
+        }
+    }
+}
+
+impl<'a> Samples<'a> {
+    /// From pooled features `[count][sum of block dims]`.
+    pub(super) fn new(pooled: &'a [&'a [f32]], blocks: &'a [Block]) -> Self {
+        let dim = blocks.iter().map(|b| b.dim).sum();
+        // Chunk by chunk, so that the sum does not depend on the number of threads.
+        let sums: Vec<Vec<f64>> = pooled
+            .par_chunks(CHUNK)
+            .map(|chunk| {
+                let mut sum = vec![0f64; dim];
+                for row in chunk {
+                    let row = powered(row, blocks);
+                    sum.iter_mut().zip(row).for_each(|(m, x)| *m += f64::from(x));
+                }
+                sum
+            })
+            .collect();
+        let mut mean = vec![0f64; dim];
+        for sum in sums {
+            mean.iter_mut().zip(sum).for_each(|(m, x)| *m += x);
+        }
+        mean.iter_mut().for_each(|m| *m /= pooled.len().max(1) as f64);
+        Self { pooled, blocks, mean, products: OnceCell::new() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.features.len()
+        self.pooled.len()
     }
 
     pub(super) fn dim(&self) -> usize {
@@ -39,103 +92,115 @@ impl Samples {
 
     /// The given rows minus the centre, `[rows][dim]`.
     pub(super) fn centred(&self, rows: &[usize]) -> Matrix {
-        Matrix::from_fn(rows.len(), self.dim(), |i, j| {
-            f64::from(self.features[rows[i]][j]) - self.mean[j]
-        })
+        let features: Vec<Vec<f32>> =
+            rows.par_iter().map(|&row| powered(self.pooled[row], self.blocks)).collect();
+        Matrix::from_fn(rows.len(), self.dim(), |i, j| f64::from(features[i][j]) - self.mean[j])
     }
 
     pub(super) fn all(&self) -> Vec<usize> {
         (0..self.len()).collect()
     }
 
-    /// `X^T X` and `X^T right` of the centred rows `X`, a chunk of rows at a time;
-    /// `right` is `[count][any]`.
-    fn moments(&self, right: &Matrix) -> (Matrix, Matrix) {
-        let mut sums: Option<(Matrix, Matrix)> = None;
-        for rows in self.all().chunks(CHUNK) {
-            let x = self.centred(rows);
-            let r = Matrix::from_fn(rows.len(), right.cols(), |i, j| right.at(rows[i], j));
-            let (xx, xr) = (x.transposed_times(&x), x.transposed_times(&r));
-            sums = Some(match sums {
-                None => (xx, xr),
-                Some((a, b)) => (plus(&a, &xx), plus(&b, &xr)),
-            });
-        }
-        sums.unwrap_or_else(|| {
-            let zero = |cols| Matrix::from_fn(self.dim(), cols, |_, _| 0.0);
-            (zero(self.dim()), zero(right.cols()))
+    /// Whether there are fewer rows than dimensions: the products of rows are then the smaller.
+    fn by_rows(&self) -> bool {
+        self.len() < self.dim()
+    }
+
+    /// `X * X^T` if there are fewer rows than dimensions, else `X^T * X`. They have the same
+    /// eigenvalues.
+    fn products(&self) -> &Matrix {
+        self.products.get_or_init(|| {
+            if self.by_rows() {
+                let x = self.centred(&self.all());
+                return x.times_transposed(&x);
+            }
+            let mut sum = Matrix::zeros(self.dim(), self.dim());
+            for rows in self.all().chunks(CHUNK) {
+                sum.add_gram(&self.centred(rows));
+            }
+            sum.mirror_lower();
+            sum
         })
     }
 
-    /// `Z^T Z` of `Z = X * onto`, a chunk of rows at a time; `onto` is `[dim][any]`.
+    /// Whether any two rows differ.
+    pub(super) fn vary(&self) -> bool {
+        let products = self.products();
+        let trace: f64 = (0..products.rows()).map(|i| products.at(i, i)).sum();
+        trace / self.len().max(1) as f64 > self.least_variance()
+    }
+
+    fn least_variance(&self) -> f64 {
+        NO_VARIETY * self.mean.iter().map(|m| m * m).sum::<f64>()
+    }
+
+    /// `Z^T Z` of `Z = X * onto`; `onto` is `[dim][any]`.
     pub(super) fn moments_of(&self, onto: &Matrix) -> Matrix {
-        self.all()
-            .chunks(CHUNK)
-            .map(|rows| {
-                let z = self.centred(rows).times(onto);
-                z.transposed_times(&z)
-            })
-            .reduce(|a, b| plus(&a, &b))
-            .unwrap_or_else(|| Matrix::from_fn(onto.cols(), onto.cols(), |_, _| 0.0))
+        if self.by_rows() {
+            let z = self.centred(&self.all()).times(onto);
+            return z.transposed_times(&z);
+        }
+        onto.transposed_times(&self.products().times(onto))
     }
 
     /// Principal directions: their variances, descending, and unit vectors as columns `[dim][r]`.
-    /// `None` if the features are not finite.
+    /// None of them if all rows are the same. `None` if the features are not finite.
     pub(super) fn principal(&self, most: usize) -> Option<(Vec<f64>, Matrix)> {
-        // The smaller of the two products has the same eigenvalues.
-        let by_rows = self.len() < self.dim();
-        let (values, vectors, centred) = if by_rows {
-            let x = self.centred(&self.all());
-            let (values, vectors) = x.times_transposed(&x).symmetric_eigen()?;
-            (values, vectors, Some(x))
-        } else {
-            let none = Matrix::from_fn(self.len(), 0, |_, _| 0.0);
-            let (values, vectors) = self.moments(&none).0.symmetric_eigen()?;
-            (values, vectors, None)
-        };
+        let (values, vectors) = self.products().symmetric_eigen()?;
         let strongest = values.last().copied().unwrap_or(0.0);
+        let least = (strongest * MIN_SHARE).max(self.least_variance() * self.len() as f64);
         // Eigenvalues ascend.
         let kept: Vec<usize> = (0..values.len())
             .rev()
-            .take_while(|&i| values[i] > 0.0 && values[i] > strongest * MIN_SHARE)
+            .take_while(|&i| values[i] > 0.0 && values[i] > least)
             .take(most)
             .collect();
         let chosen = Matrix::from_fn(vectors.rows(), kept.len(), |i, j| vectors.at(i, kept[j]));
-        let directions = centred.map_or(chosen.clone(), |x| x.transposed_times(&chosen));
+        let directions = if self.by_rows() {
+            self.centred(&self.all()).transposed_times(&chosen)
+        } else {
+            chosen
+        };
         let directions = unit_columns(&directions);
         Some((kept.iter().map(|&i| values[i] / self.len() as f64).collect(), directions))
     }
 
-    /// Ridge regression of `targets` `[count][t]`, whose columns have mean 0, on the centred
-    /// features: `[dim][t]`. `strength` is the regularisation as a share of the features' total
-    /// variance. `None` if the system cannot be solved.
-    pub(super) fn ridge(&self, targets: &Matrix, strength: f64) -> Option<Matrix> {
-        if self.len() <= self.dim() {
-            let x = self.centred(&self.all());
-            let dual = regularised(&x.times_transposed(&x), strength, self.len())
-                .solve_positive_definite(targets)?;
-            Some(x.transposed_times(&dual))
-        } else {
-            let (xx, xt) = self.moments(targets);
-            regularised(&xx, strength, self.len()).solve_positive_definite(&xt)
+    /// Ridge regression of the centred targets on the centred features: `[dim][their columns]`.
+    /// `strength` is the regularisation as a share of the features' total variance. `None` if the
+    /// system cannot be solved.
+    pub(super) fn ridge(&self, targets: &Targets<'_>, strength: f64) -> Option<Matrix> {
+        let means = targets.means();
+        let centred = |rows: &[usize]| minus(&targets.rows(rows), &means);
+        let system = regularised(self.products(), strength, self.len());
+        if self.by_rows() {
+            let dual = system.solve_positive_definite(&centred(&self.all()))?;
+            return Some(self.centred(&self.all()).transposed_times(&dual));
         }
+        let mut right = Matrix::zeros(self.dim(), means.len());
+        for rows in self.all().chunks(CHUNK) {
+            right.add_transposed_times(&self.centred(rows), &centred(rows));
+        }
+        system.solve_positive_definite(&right)
     }
 }
-
-/// Components weaker than this share of the strongest are noise of `f32`.
-const MIN_SHARE: f64 = 1e-7;
 
 /// `gram + strength * trace(gram) / count * I`.
 pub(super) fn regularised(gram: &Matrix, strength: f64, count: usize) -> Matrix {
     let trace: f64 = (0..gram.rows()).map(|i| gram.at(i, i)).sum();
-    let ridge = strength * trace / count as f64;
-    Matrix::from_fn(gram.rows(), gram.cols(), |i, j| {
-        gram.at(i, j) + if i == j { ridge } else { 0.0 }
-    })
+    let mut sum = gram.clone();
+    sum.add_to_diagonal(strength * trace / count as f64);
+    sum
 }
 
-fn plus(a: &Matrix, b: &Matrix) -> Matrix {
-    Matrix::from_fn(a.rows(), a.cols(), |i, j| a.at(i, j) + b.at(i, j))
+/// Each row minus the same.
+pub(super) fn minus(matrix: &Matrix, row: &[f64]) -> Matrix {
+    Matrix::from_fn(matrix.rows(), matrix.cols(), |i, j| matrix.at(i, j) - row[j])
+}
+
+/// The mean of each column.
+pub(super) fn column_means(matrix: &Matrix) -> Vec<f64> {
+    let column = |j: usize| (0..matrix.rows()).map(move |i| matrix.at(i, j)).sum::<f64>();
+    (0..matrix.cols()).map(|j| column(j) / matrix.rows().max(1) as f64).collect()
 }
 
 /// Each column scaled to length 1, with its largest entry positive: the sign of an eigenvector is
@@ -150,14 +215,6 @@ pub(super) fn unit_columns(matrix: &Matrix) -> Matrix {
         })
         .collect();
     Matrix::from_fn(matrix.rows(), matrix.cols(), |i, j| matrix.at(i, j) * scales[j])
-}
-
-/// The columns minus their means over `rows`, all rows of `matrix` included.
-pub(super) fn centred_columns(matrix: &Matrix, rows: &[usize]) -> Matrix {
-    let means: Vec<f64> = (0..matrix.cols())
-        .map(|j| rows.iter().map(|&i| matrix.at(i, j)).sum::<f64>() / rows.len().max(1) as f64)
-        .collect();
-    Matrix::from_fn(matrix.rows(), matrix.cols(), |i, j| matrix.at(i, j) - means[j])
 }
 
 /// Root mean square of the rows' lengths.
@@ -200,22 +257,29 @@ mod tests {
             .collect()
     }
 
-    fn targets(samples: &Samples) -> Matrix {
-        let x = samples.centred(&samples.all());
-        let t = Matrix::from_fn(samples.len(), 1, |i, _| 2.0 * x.at(i, 0) - x.at(i, 1));
-        centred_columns(&t, &samples.all())
+    fn refs(rows: &[Vec<f32>]) -> Vec<&[f32]> {
+        rows.iter().map(Vec::as_slice).collect()
+    }
+
+    /// Targets that are a linear law of the features: twice the first minus the second.
+    fn law<'a>(pooled: &'a [&'a [f32]], blocks: &'a [Block]) -> Targets<'a> {
+        let onto = Matrix::from_fn(4, 1, |i, _| [2.0, -1.0, 0.0, 0.0][i]);
+        Targets::Projected(Samples::new(pooled, blocks), onto)
     }
 
     #[test]
     fn ridge_finds_a_linear_law_from_few_samples_and_from_many() {
         // Below and above the dimension: the dual and the primal way.
-        for count in [4, 50] {
-            let samples = Samples::new(&points(count), &[block(4)]);
-            let t = targets(&samples);
+        for count in [3, 4, 50] {
+            let (rows, blocks) = (points(count), [block(4)]);
+            let pooled = refs(&rows);
+            let samples = Samples::new(&pooled, &blocks);
+            let t = law(&pooled, &blocks);
             let w = samples.ridge(&t, 1e-9).unwrap();
             let fitted = samples.centred(&samples.all()).times(&w);
+            let wanted = t.rows(&samples.all());
             for i in 0..count {
-                assert!((fitted.at(i, 0) - t.at(i, 0)).abs() < 1e-4, "{count} {i}");
+                assert!((fitted.at(i, 0) - wanted.at(i, 0)).abs() < 1e-4, "{count} {i}");
             }
             let strong = samples.ridge(&t, 1e4).unwrap();
             assert!(rms(&strong) < 0.1 * rms(&w), "regularisation shrinks");
@@ -224,20 +288,53 @@ mod tests {
 
     #[test]
     fn both_ways_agree() {
-        let samples = Samples::new(&points(40), &[block(4)]);
-        let t = targets(&samples);
+        let (rows, blocks) = (points(40), [block(4)]);
+        let pooled = refs(&rows);
+        let samples = Samples::new(&pooled, &blocks);
+        let t = law(&pooled, &blocks);
         let x = samples.centred(&samples.all());
-        let dual =
-            regularised(&x.times_transposed(&x), 0.1, 40).solve_positive_definite(&t).unwrap();
+        let dual = regularised(&x.times_transposed(&x), 0.1, 40)
+            .solve_positive_definite(&t.rows(&samples.all()))
+            .unwrap();
         let dual = x.transposed_times(&dual);
         let primal = samples.ridge(&t, 0.1).unwrap();
         assert!((0..4).all(|i| (dual.at(i, 0) - primal.at(i, 0)).abs() < 1e-9));
+        let moments = samples.moments_of(&primal);
+        let z = x.times(&primal);
+        assert!((moments.at(0, 0) - z.transposed_times(&z).at(0, 0)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn chunks_add_up() {
+        let (rows, blocks) = (points(CHUNK + 700), [block(4)]);
+        let pooled = refs(&rows);
+        let samples = Samples::new(&pooled, &blocks);
+        let x = samples.centred(&samples.all());
+        assert!(column_means(&x).iter().all(|m| m.abs() < 1e-9));
+        let xx = x.transposed_times(&x);
+        let products = samples.products();
+        for (i, j) in (0..16).map(|n| (n / 4, n % 4)) {
+            assert!((products.at(i, j) - xx.at(i, j)).abs() < 1e-9);
+        }
+        assert!(samples.vary());
+    }
+
+    #[test]
+    fn rounding_is_no_variety() {
+        // A third has no end in binary: the mean of many is not quite each of them.
+        let rows = vec![vec![1.0 / 3.0, 0.1, 0.7]; 61];
+        let (pooled, blocks) = (refs(&rows), [block(3)]);
+        let samples = Samples::new(&pooled, &blocks);
+        assert!(!samples.vary());
+        assert!(samples.principal(2).unwrap().0.is_empty());
     }
 
     #[test]
     fn principal_directions_are_orthonormal_and_ordered() {
         for count in [3, 60] {
-            let samples = Samples::new(&points(count), &[block(4)]);
+            let (rows, blocks) = (points(count), [block(4)]);
+            let pooled = refs(&rows);
+            let samples = Samples::new(&pooled, &blocks);
             let (variances, v) = samples.principal(3).unwrap();
             assert!(variances.windows(2).all(|w| w[0] >= w[1]));
             let vv = v.transposed_times(&v);

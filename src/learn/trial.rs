@@ -2,7 +2,7 @@
 
 use lookalike_linalg::Matrix;
 
-use super::samples::{Samples, centred_columns, regularised, rms};
+use super::samples::{Samples, Targets, column_means, minus, regularised, rms};
 
 /// More products than these say nothing new about which recipe is better, and cost their cube.
 const MOST: usize = 1500;
@@ -37,12 +37,12 @@ struct Embedded {
 pub(super) enum Part<'a> {
     /// Principal components: dimension and whitening.
     Principal(usize, f64),
-    /// Ridge regression to `[count][any]`, and its strength.
-    Ridge(&'a Matrix, f64),
+    /// Ridge regression, and its strength.
+    Ridge(&'a Targets<'a>, f64),
 }
 
 impl Trial {
-    pub(super) fn new(samples: &Samples) -> Self {
+    pub(super) fn new(samples: &Samples<'_>) -> Self {
         // Catalogues come sorted by category: taking every n-th keeps the mix.
         let count = samples.len().min(MOST);
         let chosen: Vec<usize> = (0..count).map(|i| i * samples.len() / count.max(1)).collect();
@@ -73,14 +73,14 @@ impl Trial {
         Self { folds: folds.collect() }
     }
 
-    /// Mean share of the 10 nearest products that the recipe and `truth` `[count][any]` have in
-    /// common. `None` if the recipe cannot be learnt.
-    pub(super) fn agreement(&self, recipe: &[(Part<'_>, f64)], truth: &Matrix) -> Option<f64> {
+    /// Mean share of the 10 nearest products that the recipe and `truth` have in common.
+    /// `None` if the recipe cannot be learnt.
+    pub(super) fn agreement(&self, recipe: &[(Part<'_>, f64)], truth: &Targets<'_>) -> Option<f64> {
         self.mean(|fold| {
             let ours = fold.embed(recipe)?;
-            let truth = centred_columns(truth, &fold.train);
-            let theirs =
-                Embedded { train: rows(&truth, &fold.train), held: rows(&truth, &fold.held) };
+            let (train, held) = (truth.rows(&fold.train), truth.rows(&fold.held));
+            let means = column_means(&train);
+            let theirs = Embedded { train: minus(&train, &means), held: minus(&held, &means) };
             let theirs = theirs.nearest(AGREEING);
             let shares = ours.nearest(AGREEING).into_iter().zip(&theirs).map(|(a, b)| {
                 a.iter().filter(|row| b.contains(row)).count() as f64 / b.len().max(1) as f64
@@ -90,12 +90,12 @@ impl Trial {
     }
 
     /// How much the 5 nearest products share a product's labels, 0 to 1: the mean cosine between
-    /// rows of `labels` `[count][any]`; with one label a product, the share that have the same.
-    pub(super) fn likeness(&self, recipe: &[(Part<'_>, f64)], labels: &Matrix) -> Option<f64> {
+    /// rows of `labels`; with one label a product, the share that have the same.
+    pub(super) fn likeness(&self, recipe: &[(Part<'_>, f64)], labels: &Targets<'_>) -> Option<f64> {
         self.mean(|fold| {
             let nearest = fold.embed(recipe)?.nearest(ALIKE);
             let (train, held) =
-                (unit_rows(&rows(labels, &fold.train)), unit_rows(&rows(labels, &fold.held)));
+                (unit_rows(&labels.rows(&fold.train)), unit_rows(&labels.rows(&fold.held)));
             let alike = held.times_transposed(&train);
             let (mut sum, mut queries) = (0.0, 0usize);
             for (i, found) in nearest.iter().enumerate() {
@@ -136,9 +136,9 @@ impl Fold {
     fn part(&self, part: Part<'_>) -> Option<Embedded> {
         let onto = match part {
             Part::Ridge(targets, strength) => {
-                let targets = rows(&centred_columns(targets, &self.train), &self.train);
+                let targets = targets.rows(&self.train);
                 regularised(&self.gram, strength, self.train.len())
-                    .solve_positive_definite(&targets)?
+                    .solve_positive_definite(&minus(&targets, &column_means(&targets)))?
             }
             Part::Principal(dim, whitening) => {
                 let (values, vectors) = self.gram.symmetric_eigen()?;
@@ -170,10 +170,6 @@ impl Embedded {
             })
             .collect()
     }
-}
-
-fn rows(matrix: &Matrix, rows: &[usize]) -> Matrix {
-    Matrix::from_fn(rows.len(), matrix.cols(), |i, j| matrix.at(rows[i], j))
 }
 
 fn unit_rows(matrix: &Matrix) -> Matrix {

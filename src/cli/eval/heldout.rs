@@ -4,13 +4,14 @@ use rayon::prelude::*;
 
 use crate::catalog::Product;
 use crate::cli::lesson::{self, Material};
+use crate::cli::random::shuffled;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Codes;
 use crate::learn::Recipe;
 
 /// How products are split into those that are learnt from and those that ask.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Protocol {
+pub(super) enum HeldOut {
     /// Each product asks once, with a projection learnt without it and its share of the others;
     /// it looks for its neighbours among all others.
     Folds(usize),
@@ -32,13 +33,13 @@ pub(super) fn answers(
     material: &Material,
     products: &[&Product],
     args: &lesson::Args,
-    protocol: Protocol,
+    held_out: HeldOut,
     k: usize,
     step: impl Fn() + Sync,
 ) -> Result<(Vec<Answer>, Recipe)> {
     let mut all = Vec::new();
     let mut last = Recipe::default();
-    for Split { train, ask, search } in splits(products.len(), protocol)? {
+    for Split { train, ask, search } in splits(products.len(), held_out)? {
         let (projection, recipe) = material.learn(&train, products, args)?;
         let embeddings = material
             .pooled
@@ -67,10 +68,10 @@ pub(super) fn answers(
     Ok((all, last))
 }
 
-/// How many projections a protocol learns.
-pub(super) fn rounds(protocol: Protocol) -> usize {
-    match protocol {
-        Protocol::Folds(n) | Protocol::Halves(n) => n,
+/// How many projections are learnt.
+pub(super) fn rounds(held_out: HeldOut) -> usize {
+    match held_out {
+        HeldOut::Folds(n) | HeldOut::Halves(n) => n,
     }
 }
 
@@ -80,15 +81,15 @@ struct Split {
     search: Vec<usize>,
 }
 
-fn splits(count: usize, protocol: Protocol) -> Result<Vec<Split>> {
+fn splits(count: usize, held_out: HeldOut) -> Result<Vec<Split>> {
     let few = |needed: usize| {
         Error::new(
             ErrorKind::BadCatalog,
             format!("{count} products cannot be split so: at least {needed} are needed"),
         )
     };
-    Ok(match protocol {
-        Protocol::Folds(folds) => {
+    Ok(match held_out {
+        HeldOut::Folds(folds) => {
             if folds < 2 || folds > count {
                 return Err(few(folds.max(2)));
             }
@@ -110,7 +111,7 @@ fn splits(count: usize, protocol: Protocol) -> Result<Vec<Split>> {
                 })
                 .collect()
         }
-        Protocol::Halves(seeds) => {
+        HeldOut::Halves(seeds) => {
             if count < 4 || seeds == 0 {
                 return Err(few(4));
             }
@@ -125,28 +126,13 @@ fn splits(count: usize, protocol: Protocol) -> Result<Vec<Split>> {
     })
 }
 
-/// 0 to `count` in an order that depends on the seed alone, on every machine the same.
-fn shuffled(count: usize, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).collect();
-    order.sort_by_key(|&i| mixed(seed << 40 | i as u64));
-    order
-}
-
-/// SplitMix64: Steele, Lea and Flood, OOPSLA 2014.
-fn mixed(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_product_asks_once_and_is_never_learnt_from_then() {
-        let splits = splits(23, Protocol::Folds(10)).unwrap();
+        let splits = splits(23, HeldOut::Folds(10)).unwrap();
         let mut asked: Vec<usize> = splits.iter().flat_map(|s| s.ask.clone()).collect();
         asked.sort_unstable();
         assert_eq!(asked, (0..23).collect::<Vec<_>>());
@@ -158,7 +144,7 @@ mod tests {
 
     #[test]
     fn halves_do_not_meet_and_differ_by_seed() {
-        let splits = splits(9, Protocol::Halves(3)).unwrap();
+        let splits = splits(9, HeldOut::Halves(3)).unwrap();
         for split in &splits {
             assert_eq!((split.train.len(), split.ask.len()), (4, 5));
             assert!(split.ask.iter().all(|i| !split.search.contains(i)));
@@ -168,14 +154,14 @@ mod tests {
 
     #[test]
     fn too_few_products_are_refused() {
-        for (count, protocol) in [
-            (1, Protocol::Folds(10)),
-            (9, Protocol::Folds(10)),
-            (9, Protocol::Folds(1)),
-            (3, Protocol::Halves(5)),
-            (30, Protocol::Halves(0)),
+        for (count, held_out) in [
+            (1, HeldOut::Folds(10)),
+            (9, HeldOut::Folds(10)),
+            (9, HeldOut::Folds(1)),
+            (3, HeldOut::Halves(5)),
+            (30, HeldOut::Halves(0)),
         ] {
-            assert_eq!(splits(count, protocol).err().unwrap().kind(), ErrorKind::BadCatalog);
+            assert_eq!(splits(count, held_out).err().unwrap().kind(), ErrorKind::BadCatalog);
         }
     }
 }

@@ -1,17 +1,32 @@
-//! `lookalike eval`: how good the neighbours are. One file a protocol.
+//! `lookalike eval`: how good the neighbours are, and what they cost. One file a protocol.
 
 mod heldout;
+mod learning;
+mod memory;
 mod neighbours;
 mod report;
 
 use crate::error::Result;
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    protocol: Option<Protocol>,
     #[command(flatten)]
     neighbours: neighbours::Args,
 }
 
+/// What else than the neighbours is measured.
+#[derive(clap::Subcommand)]
+enum Protocol {
+    /// Time and memory of learning, and of building the graph, at growing sizes of a catalogue.
+    Learning(learning::Args),
+}
+
 pub(super) fn run(args: &Args) -> Result<()> {
-    neighbours::run(&args.neighbours)
+    match &args.protocol {
+        None => neighbours::run(&args.neighbours),
+        Some(Protocol::Learning(args)) => learning::run(args),
+    }
 }

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::heldout::{self, Answer, Protocol};
+use super::heldout::{self, Answer, HeldOut};
 use super::report::{self, Shown, Variant};
 use crate::catalog::Product;
 use crate::cli::lesson::{self, Networks};
@@ -103,8 +103,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     match (&args.folder, &args.model, &args.index) {
         (Some(folder), Some(model), _) => match (args.folds, args.halves) {
             (None, None) => eval_folder(folder, model, args),
-            (Some(n), _) => eval_held_out(folder, model, Protocol::Folds(n), args),
-            (_, Some(n)) => eval_held_out(folder, model, Protocol::Halves(n), args),
+            (Some(n), _) => eval_held_out(folder, model, HeldOut::Folds(n), args),
+            (_, Some(n)) => eval_held_out(folder, model, HeldOut::Halves(n), args),
         },
         (_, _, Some(index)) => eval_index(index, args),
         _ => Err(Error::new(ErrorKind::BadQuery, "give a folder and --model, or --index")),
@@ -243,37 +243,11 @@ fn eval_index(folder: &Path, args: &Args) -> Result<()> {
 
 /// Compares the plain recipe with the one that was asked for, on products that were not learnt
 /// from.
-fn eval_held_out(folder: &Path, model: &PathBuf, protocol: Protocol, args: &Args) -> Result<()> {
+fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args) -> Result<()> {
     let networks = Networks::load(model, &args.lesson)?;
     let catalogue = catalogue::read(folder)?;
     let is_feed = catalogue.feed;
-    let bar = files::progress(catalogue.items.len(), "embedding");
-    let seen: Vec<Result<lesson::Seen>> = catalogue
-        .items
-        .par_iter()
-        .map(|item| {
-            let see = || {
-                let file = files::read(&item.picture)?;
-                networks.see(&file, &decode(&file, &Limits::default())?)
-            };
-            let seen = see().map_err(|e| e.at(item.picture.display()));
-            bar.inc(1);
-            seen
-        })
-        .collect();
-    bar.finish_and_clear();
-    let mut items = Vec::new();
-    let mut usable = Vec::new();
-    for (item, seen) in catalogue.items.into_iter().zip(seen) {
-        match seen {
-            Ok(seen) => {
-                items.push(item);
-                usable.push(seen);
-            }
-            Err(error) => eprintln!("skipped: {error}"),
-        }
-    }
-    let material = networks.material(usable);
+    let (items, material) = networks.view(catalogue.items);
     let products: Vec<&Product> = items.iter().map(|i| &i.product).collect();
     let by = args.label.unwrap_or(if !is_feed { Label::Category } else { Label::TitleNoun });
     let labels = labels(products.iter().map(|p| label(p, by)), args.min_label);
@@ -284,11 +258,11 @@ fn eval_held_out(folder: &Path, model: &PathBuf, protocol: Protocol, args: &Args
         recipes.push(&args.lesson);
     }
     let layers: Vec<&str> = networks.own.spec().layers.iter().map(|l| l.name.as_str()).collect();
-    let bar = files::progress(recipes.len() * heldout::rounds(protocol), "learning");
+    let bar = files::progress(recipes.len() * heldout::rounds(held_out), "learning");
     let (mut rows, mut variants) = (Vec::new(), Vec::new());
     for recipe in recipes {
         let (answers, learnt) =
-            heldout::answers(&material, &products, recipe, protocol, DEPTH, || bar.inc(1))?;
+            heldout::answers(&material, &products, recipe, held_out, DEPTH, || bar.inc(1))?;
         for note in &learnt.notes {
             eprintln!("note: {note}");
         }
@@ -396,7 +370,8 @@ fn eval_folder(folder: &Path, model: &Path, args: &Args) -> Result<()> {
             let embeddings: Vec<Embedding> = if power == 1.0 {
                 part.iter().map(|p| Embedding::new(powered(p, &blocks))).collect::<Result<_>>()?
             } else {
-                let projection = pca_whitening(&part, &blocks, LearnOptions::default())?;
+                let rows: Vec<&[f32]> = part.iter().map(Vec::as_slice).collect();
+                let projection = pca_whitening(&rows, &blocks, LearnOptions::default())?;
                 part.iter().map(|p| projection.apply(p)).collect::<Result<_>>()?
             };
             let figures = figures(&labels, &leave_one_out(&labels, scan(&embeddings)?)?)?;
