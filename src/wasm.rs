@@ -39,6 +39,8 @@ export interface Query {
   filter?: Filter;
   /** -1 to 1; hits below are left out. */
   minScore?: number;
+  /** Every variant is a hit; else the nearest of them is one and names the others. */
+  variants?: boolean;
   /** How many hits, 1 to 1000; 20 if absent. */
   k?: number;
 }
@@ -46,9 +48,12 @@ export interface Product {
   id: string; title: string; url?: string; image?: string; thumb?: string;
   price?: number; currency?: string; category?: string; availability?: string;
   attributes?: Record<string, string>;
+  /** Id of the product that stands for it and its other variants. */
+  variantOf?: string;
 }
-/** `score` is a cosine, -1 to 1; best first. */
-export interface Hit { row: number; id: string; score: number; product: Product }
+/** `score` is a cosine, -1 to 1; best first. `variants` are ids of products that show the
+ * same thing and are no hits of their own. */
+export interface Hit { row: number; id: string; score: number; product: Product; variants?: string[] }
 /** `ms`: milliseconds spent in the network (0 if its result was known) and in the index. */
 export interface Answer { hits: Hit[]; ms: { embed: number; search: number } }
 export interface FilePart { path: string; bytes: number; sha256: string }

@@ -5,20 +5,22 @@ import { fill } from './labels.js';
 import { priceOf } from './results.js';
 
 /**
- * @import { HeatMap, Hit } from './types.js'
+ * @import { HeatMap, Product } from './types.js'
  * @import { Labels } from './labels.js'
  *
  * @param {object} options
  * @param {Labels} options.labels
- * @param {Hit} options.hit
- * @param {string|null} options.picture
+ * @param {Product} options.product
+ * @param {number|null} options.score null for a variant of what was found
+ * @param {(product: Product) => string|null} options.picture its URL
  * @param {ImageBitmap|null} options.photo
  * @param {(() => Promise<HeatMap|null>)|null} options.explain null where the engine cannot; resolves to null where it failed
  * @param {() => void} options.similar
+ * @param {Promise<Product[]>} options.variants others that show the same thing; rejected where they cannot be read
+ * @param {(variant: Product) => void} options.open
  * @returns {HTMLDialogElement} to be put in the page and shown; removes itself when closed
  */
-export function detailDialog({ labels, hit, picture, photo, explain, similar }) {
-  const { product } = hit;
+export function detailDialog({ labels, product, score, picture, photo, explain, similar, variants, open }) {
   const close = h('button', { type: 'button', class: 'mini', 'aria-label': labels.close, title: labels.close, onclick: () => dialog.close() }, icon('close'));
   const pair = h('div', { class: 'pair' });
   const note = h('p', { class: 'why-note', hidden: true }, labels.whyText);
@@ -45,8 +47,9 @@ export function detailDialog({ labels, hit, picture, photo, explain, similar }) 
       buttons.append(why);
     }
   }
+  const source = picture(product);
   pair.append(h('figure', {},
-    h('span', { class: 'tile' }, picture ? h('img', { src: picture, alt: product.title }) : icon('photo')),
+    h('span', { class: 'tile' }, source ? h('img', { src: source, alt: product.title }) : icon('photo')),
     h('figcaption', {}, product.title)));
 
   /** @type {[string, string][]} */
@@ -62,9 +65,21 @@ export function detailDialog({ labels, hit, picture, photo, explain, similar }) 
     buttons.append(h('a', { class: 'primary', href: product.url }, labels.toShop));
   }
 
+  const list = h('ul', { class: 'variant-list' });
+  const others = h('section', { class: 'variants-of', hidden: true }, h('h3', {}, labels.variants), list);
+  variants.then((found) => {
+    others.hidden = found.length === 0;
+    list.append(...found.map((variant) => {
+      const small = picture(variant);
+      return h('li', {}, h('button', { type: 'button', class: 'variant', onclick: () => (dialog.close(), open(variant)) },
+        h('span', { class: 'tile' }, small ? h('img', { src: small, alt: '', decoding: 'async' }) : icon('photo')),
+        h('span', { class: 'variant-name' }, variant.title), h('span', { class: 'variant-price' }, priceOf(variant))));
+    }));
+  }, () => {});
+
   const dialog = h('dialog', { class: 'dialog detail', part: 'detail', 'aria-label': product.title },
-    h('header', { class: 'dialog-head' }, h('h2', {}, product.title), h('span', { class: 'score-chip' }, fill(labels.score, { score: hit.score.toFixed(2) })), close),
-    pair, note,
+    h('header', { class: 'dialog-head' }, h('h2', {}, product.title), score !== null && h('span', { class: 'score-chip' }, fill(labels.score, { score: score.toFixed(2) })), close),
+    pair, note, others,
     h('dl', { class: 'fact-list' }, ...facts.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))),
     buttons);
   dialog.addEventListener('click', (event) => {

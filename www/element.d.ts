@@ -40,6 +40,7 @@
  * @property {string} [category]
  * @property {string} [availability]
  * @property {Record<string, string>} [attributes]
+ * @property {string} [variantOf] id of the product that stands for it and its other variants
  *
  * @typedef {object} Filter
  * @property {string[]} [category] any of these
@@ -67,12 +68,14 @@
  * @property {string[]} [unlike] product ids: less like these
  * @property {Filter} [filter]
  * @property {number} [minScore] -1 to 1; hits below it are left out
+ * @property {boolean} [variants] every variant is a hit; else the nearest is one and names the others
  *
  * @typedef {object} Hit
  * @property {number} row
  * @property {string} id
  * @property {number} score cosine, -1 to 1
  * @property {Product} product
+ * @property {string[]} [variants] ids of products that show the same thing and are no hits of their own
  *
  * @typedef {object} Answer
  * @property {Hit[]} hits best first
@@ -193,6 +196,10 @@ export type Product = {
     category?: string;
     availability?: string;
     attributes?: Record<string, string>;
+    /**
+     * id of the product that stands for it and its other variants
+     */
+    variantOf?: string;
 };
 export type Filter = {
     /**
@@ -271,6 +278,10 @@ export type Query = {
      * -1 to 1; hits below it are left out
      */
     minScore?: number;
+    /**
+     * every variant is a hit; else the nearest is one and names the others
+     */
+    variants?: boolean;
 };
 export type Hit = {
     row: number;
@@ -280,6 +291,10 @@ export type Hit = {
      */
     score: number;
     product: Product;
+    /**
+     * ids of products that show the same thing and are no hits of their own
+     */
+    variants?: string[];
 };
 export type Answer = {
     /**
@@ -419,6 +434,9 @@ export type Labels = {
     lessLike: string;
     similarToThis: string;
     details: string;
+    variants: string;
+    variantsOf: string;
+    variantOf: string;
     toShop: string;
     searchSimilar: string;
     why: string;
@@ -524,7 +542,7 @@ declare const Base: typeof HTMLElement;
  * @fires {CustomEvent<{manifest: Manifest}>} ready - the catalogue can be searched
  * @fires {CustomEvent<Progress>} progress - fraction, 0 to 1, of all downloads under way
  * @fires {CustomEvent<{whole: Answer|null, masked: Answer|null, product: Answer|null}>} results - lists are about to be shown; cancelable
- * @fires {CustomEvent<{product: Product, score: number}>} select - a result was chosen; cancelable, else its details open
+ * @fires {CustomEvent<{product: Product, score?: number}>} select - a result was chosen, or without a score a variant of one; cancelable, else its details open
  * @fires {CustomEvent<{kind: ErrorKind, message: string}>} error - something failed; cancelable, else a message is shown
  * @fires {CustomEvent<Query>} querychange - filters, directions or likes changed
  * @fires {CustomEvent<{width: number, height: number}|null>} photochange - a photo was given or removed

@@ -80,7 +80,7 @@ let sheet;
  * @fires {CustomEvent<{manifest: Manifest}>} ready - the catalogue can be searched
  * @fires {CustomEvent<Progress>} progress - fraction, 0 to 1, of all downloads under way
  * @fires {CustomEvent<{whole: Answer|null, masked: Answer|null, product: Answer|null}>} results - lists are about to be shown; cancelable
- * @fires {CustomEvent<{product: Product, score: number}>} select - a result was chosen; cancelable, else its details open
+ * @fires {CustomEvent<{product: Product, score?: number}>} select - a result was chosen, or without a score a variant of one; cancelable, else its details open
  * @fires {CustomEvent<{kind: ErrorKind, message: string}>} error - something failed; cancelable, else a message is shown
  * @fires {CustomEvent<Query>} querychange - filters, directions or likes changed
  * @fires {CustomEvent<{width: number, height: number}|null>} photochange - a photo was given or removed

@@ -50,6 +50,8 @@ export function departures(before, now) {
 export class ResultList {
   /** @type {Map<string, HTMLLIElement>} */
   #cards = new Map();
+  /** As last shown. @type {Map<string, Hit>} */
+  #hits = new Map();
 
   /**
    * @param {Labels} labels
@@ -79,6 +81,7 @@ export class ResultList {
     const places = new Map([...this.#cards].map(([id, card]) => [id, card.getBoundingClientRect()]));
     /** @type {Map<string, HTMLLIElement>} */
     const cards = new Map();
+    this.#hits = new Map(hits.map((hit) => [hit.id, hit]));
     hits.forEach((hit, place) => {
       const card = this.#cards.get(hit.id) ?? this.#card(hit);
       this.#update(card, hit, place, marks.get(hit.id), votes);
@@ -115,9 +118,11 @@ export class ResultList {
     const { product } = hit;
     const { labels, actions } = this;
     const source = actions.picture(product);
+    // A card outlives the answer that it was made for.
+    const open = () => actions.open(this.#hits.get(hit.id) ?? hit);
     const picture = h('button', {
       type: 'button', class: 'tile', part: 'picture', 'aria-label': fill(labels.details, { title: product.title }),
-      onclick: () => actions.open(hit),
+      onclick: open,
     }, source ? h('img', { src: source, alt: '', loading: 'lazy', decoding: 'async', draggable: false }) : icon('photo'));
     const tools = h('div', { class: 'card-tools' });
     if (actions.like && actions.unlike) {
@@ -132,7 +137,8 @@ export class ResultList {
       onclick: () => actions.similar(hit),
     }, icon('similar')));
     const card = h('li', { class: 'card', part: 'card' },
-      h('div', { class: 'tile-box' }, picture, h('span', { class: 'badge' }), tools),
+      h('div', { class: 'tile-box' }, picture, h('span', { class: 'badge' }), tools,
+        h('button', { type: 'button', class: 'variants', hidden: true, onclick: open })),
       h('p', { class: 'name', part: 'name' }, product.title),
       h('div', { class: 'facts' },
         h('span', { class: 'category' }, product.category ?? ''),
@@ -179,6 +185,15 @@ export class ResultList {
         badge.removeAttribute('role');
         badge.removeAttribute('aria-label');
       }
+    }
+    const variants = card.querySelector('.variants');
+    if (variants instanceof HTMLElement) {
+      const count = hit.variants?.length ?? 0;
+      variants.hidden = count === 0;
+      variants.textContent = `+${count}`;
+      const name = fill(count === 1 ? labels.variantOf : labels.variantsOf, { count, title: hit.product.title });
+      variants.setAttribute('aria-label', name);
+      variants.title = name;
     }
     card.querySelector('.like')?.setAttribute('aria-pressed', String(votes.likes?.includes(hit.id) ?? false));
     card.querySelector('.unlike')?.setAttribute('aria-pressed', String(votes.unlikes?.includes(hit.id) ?? false));

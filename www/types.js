@@ -38,6 +38,7 @@
  * @property {string} [category]
  * @property {string} [availability]
  * @property {Record<string, string>} [attributes]
+ * @property {string} [variantOf] id of the product that stands for it and its other variants
  *
  * @typedef {object} Filter
  * @property {string[]} [category] any of these
@@ -65,12 +66,14 @@
  * @property {string[]} [unlike] product ids: less like these
  * @property {Filter} [filter]
  * @property {number} [minScore] -1 to 1; hits below it are left out
+ * @property {boolean} [variants] every variant is a hit; else the nearest is one and names the others
  *
  * @typedef {object} Hit
  * @property {number} row
  * @property {string} id
  * @property {number} score cosine, -1 to 1
  * @property {Product} product
+ * @property {string[]} [variants] ids of products that show the same thing and are no hits of their own
  *
  * @typedef {object} Answer
  * @property {Hit[]} hits best first

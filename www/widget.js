@@ -642,20 +642,32 @@ export class Widget {
 
   /** @param {Hit} hit */
   #open(hit) {
-    if (!this.#emit('select', { product: hit.product, score: hit.score }, true)) return;
+    this.#details(hit.product, hit.score, [hit.id, ...hit.variants ?? []]);
+  }
+
+  /**
+   * @param {Product} product
+   * @param {number|null} score
+   * @param {string[]} group ids of all that show the same thing, the product's own among them
+   */
+  #details(product, score, group) {
+    if (!this.#emit('select', { product, ...(score !== null && { score }) }, true)) return;
     const which = this.#isComparing ? 'masked' : 'whole';
     const dialog = detailDialog({
       labels: this.#host.labels,
-      hit,
-      picture: this.#picture(hit.product),
+      product,
+      score,
+      picture: (each) => this.#picture(each),
       photo: this.#hasPhoto ? this.#ui.editor.bitmap : null,
       explain: this.#opened?.features.explain
-        ? () => this.#worker().call('explain', { session: this.#session, productId: hit.id, photo: which }).catch((thrown) => {
+        ? () => this.#worker().call('explain', { session: this.#session, productId: product.id, photo: which }).catch((thrown) => {
           this.#fail(thrown, null);
           return null;
         })
         : null,
-      similar: () => this.#similar(hit.product),
+      similar: () => this.#similar(product),
+      variants: Promise.all(group.filter((id) => id !== product.id).map((id) => this.#worker().call('product', { id }))),
+      open: (variant) => this.#details(variant, null, group),
     });
     this.#ui.app.append(dialog);
     dialog.showModal();
