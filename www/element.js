@@ -288,8 +288,9 @@ export class LookAlike extends Base {
     }, { signal });
     document.addEventListener('paste', (event) => this.#paste(event), { signal });
 
-    if (this.#widget) this.#widget.attach();
-    else if (this.loading === 'eager' || this.src) this.load().catch(() => {});
+    this.#widget?.attach();
+    if (this.#widget?.isReady) return;
+    if (this.loading === 'eager' || this.src) this.load().catch(() => {});
     else if (this.loading === 'visible' || this.productId !== null) this.#whenNear(signal);
   }
 

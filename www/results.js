@@ -93,9 +93,11 @@ export class ResultList {
     if (focused instanceof HTMLElement && this.grid.contains(focused)) focused.focus({ preventScroll: true });
     this.#cards = cards;
     if (still) return;
-    for (const [id, card] of cards) {
-      const from = places.get(id);
-      const to = card.getBoundingClientRect();
+    // All places are read before anything is set in motion, and what nobody sees stays at rest.
+    const moves = [...cards].map(([id, card]) => ({ card, from: places.get(id), to: card.getBoundingClientRect() }));
+    const seen = (/** @type {DOMRect} */ { top, bottom }) => bottom > 0 && top < innerHeight;
+    for (const { card, from, to } of moves) {
+      if (!seen(to) && !(from && seen(from))) continue;
       if (!from) card.animate({ opacity: [0, 1], transform: ['translateY(8px)', 'none'] }, { duration: 220, easing: 'ease-out' });
       else if (from.left !== to.left || from.top !== to.top) {
         card.animate({ transform: [`translate(${from.left - to.left}px, ${from.top - to.top}px)`, 'none'] }, { duration: 320, easing: 'cubic-bezier(.2, .7, .2, 1)' });

@@ -14,7 +14,11 @@ import { h } from './dom.js';
  * @property {() => Promise<Blob>} photo
  */
 
+/** Of the photo. */
 const SIDE = 640;
+/** Of the picture on its button, for screens with more pixels than CSS has. */
+const SMALL = 320;
+
 /**
  * @param {LookAlike} element
  * @returns {Promise<Sample[]>}
@@ -27,28 +31,28 @@ export async function makeSamples(element) {
   return Promise.all(pairs.map(async ([front, beside]) => {
     const a = products[front % products.length];
     const b = products[beside % products.length];
-    const canvas = await draw(a, b);
-    return { canvas, label: `${a.title}, ${b.title}`, photo: () => toBlob(canvas) };
+    return { canvas: await draw(a, b, SMALL), label: `${a.title}, ${b.title}`, photo: async () => toBlob(await draw(a, b, SIDE)) };
   }));
 }
 
 /**
  * @param {Product} front
  * @param {Product} beside
+ * @param {number} side
  */
-async function draw(front, beside) {
-  const canvas = h('canvas', { width: SIDE, height: SIDE });
+async function draw(front, beside, side) {
+  const canvas = h('canvas', { width: side, height: side });
   canvas.setAttribute('aria-hidden', 'true');
   const context = canvas.getContext('2d');
   if (!context) return canvas;
   const [large, small] = await Promise.all([picture(front), picture(beside)]);
   context.imageSmoothingQuality = 'high';
   context.fillStyle = '#fff';
-  context.fillRect(0, 0, SIDE, SIDE);
+  context.fillRect(0, 0, side, side);
   // The pictures lie on white; multiplied, they stand side by side on one ground.
   context.globalCompositeOperation = 'multiply';
-  context.drawImage(large, SIDE * 0.02, SIDE * 0.12, SIDE * 0.72, SIDE * 0.72);
-  context.drawImage(small, SIDE * 0.6, SIDE * 0.5, SIDE * 0.38, SIDE * 0.38);
+  context.drawImage(large, side * 0.02, side * 0.12, side * 0.72, side * 0.72);
+  context.drawImage(small, side * 0.6, side * 0.5, side * 0.38, side * 0.38);
   return canvas;
 }
 

@@ -5,7 +5,7 @@
 import { connect } from './client.js';
 import { detailDialog } from './detail.js';
 import { h, icon } from './dom.js';
-import { LookalikeError, asError } from './errors.js';
+import { LookalikeError, aborted, asError } from './errors.js';
 import { fill } from './labels.js';
 import { makeParts } from './parts.js';
 import { changes, departures } from './results.js';
@@ -59,8 +59,10 @@ export class Widget {
   #attached = false;
   #isReady = false;
 
-  /** @type {Blob|null} kept to be sent again should the worker die */
+  /** @type {Blob|null} kept for the worker after this one */
   #file = null;
+  /** @type {Client|null} whose worker holds the photo */
+  #holder = null;
   #photoSize = { width: 0, height: 0 };
   /** @type {AbortController|null} */
   #photoWork = null;
@@ -201,7 +203,7 @@ export class Widget {
    * @param {boolean} model
    */
   async warm(model) {
-    this.#attached || this.attach();
+    this.#here();
     try {
       await this.#open_();
       await this.#worker().call('load', { model });
@@ -209,6 +211,17 @@ export class Widget {
       this.#fail(thrown, () => this.warm(model).catch(() => {}));
       throw thrown;
     }
+  }
+
+  /** Out of the page there is nobody to load for; and nobody would let go of the worker. */
+  #here() {
+    if (!this.#host.isConnected) throw aborted();
+    this.attach();
+  }
+
+  /** Whether the catalogue can be searched. */
+  get isReady() {
+    return this.#isReady;
   }
 
   /** The catalogue, once: then the product search and the empty state can show something. */
@@ -282,14 +295,14 @@ export class Widget {
     this.#warming = null;
     this.#ui.progress.hidden = true;
     if (detail.kind === 'aborted') return;
-    const file = this.#file;
-    this.#fail(detail, () => (file ? this.setPhoto(file) : this.warm(false).catch(() => {})));
+    this.#fail(detail, () => (this.#hasPhoto ? this.#refresh() : this.warm(false).catch(() => {})));
   };
 
   // --- photo ---------------------------------------------------------------------------------------------
 
   /** @param {Blob|string} source */
   async setPhoto(source) {
+    this.#here();
     this.#photoWork?.abort();
     this.#searchWork?.abort();
     const work = this.#photoWork = new AbortController();
@@ -309,6 +322,7 @@ export class Widget {
         return;
       }
       this.#file = file;
+      this.#holder = client;
       this.#start = null;
       if (this.#ui.refine.state.productId !== undefined) this.#ui.refine.startFrom(undefined);
       this.#show(photo.bitmap, photo);
@@ -322,6 +336,27 @@ export class Widget {
         this.#busy();
       }
     }
+  }
+
+  /**
+   * The worker with photo and paint: one that has started since is given them again.
+   * @param {AbortSignal} [signal]
+   */
+  async #workerWithPhoto(signal) {
+    const client = this.#worker();
+    if (this.#file && this.#holder !== client) {
+      const result = await client.call('photo', { session: this.#session, file: this.#file }, { signal });
+      const photo = result.bitmap ? result : await this.#decodeHere(client, this.#file, result.found);
+      photo.bitmap.close();
+      this.#holder = client;
+      this.#maskIsSent = false;
+    }
+    if (!this.#maskIsSent) {
+      const mask = this.#ui.editor.coverage();
+      this.#maskIsSent = true;
+      void client.call('mask', { session: this.#session, coverage: mask?.data ?? null, width: mask?.width ?? 0, height: mask?.height ?? 0 }, { transfer: mask ? [mask.data.buffer] : [] }).catch(() => {});
+    }
+    return client;
   }
 
   /**
@@ -477,7 +512,7 @@ export class Widget {
       }
       if (!this.results.whole) this.#renderOne('whole', whole);
       const masked = await this.#ask('masked', { photo: 'masked', k, ...(walk !== undefined && { walk }), ...rest }, signal);
-      this.#renderBoth(whole, masked);
+      await this.#renderBoth(whole, masked, signal);
     } finally {
       clearTimeout(wait);
     }
@@ -503,12 +538,7 @@ export class Widget {
     const key = `${list} ${JSON.stringify(query)}`;
     const known = this.#known.get(key);
     if (known) return known;
-    const client = this.#worker();
-    if (list === 'masked' && !this.#maskIsSent) {
-      const mask = this.#ui.editor.coverage();
-      this.#maskIsSent = true;
-      void client.call('mask', { session: this.#session, coverage: mask?.data ?? null, width: mask?.width ?? 0, height: mask?.height ?? 0 }, { transfer: mask ? [mask.data.buffer] : [] });
-    }
+    const client = await (query.photo ? this.#workerWithPhoto(signal) : this.#worker());
     /** @type {Answer} */
     const answer = await client.call('search', { session: this.#session, query }, { signal });
     if (this.#known.size > 60) this.#known.clear();
@@ -538,24 +568,28 @@ export class Widget {
   }
 
   /**
+   * The new list first; the other one in a task of its own, so that a stroke that has begun is not held up.
    * @param {Answer} whole
    * @param {Answer} masked
+   * @param {AbortSignal} signal
    */
-  #renderBoth(whole, masked) {
+  async #renderBoth(whole, masked, signal) {
     const { labels } = this.#host;
     this.results = { whole, masked, product: null };
     if (!this.#emit('results', this.results, true)) return;
     this.#hush();
     const marks = changes(masked.hits, whole.hits);
     const gone = departures(whole.hits, masked.hits);
-    this.#ui.right.element.hidden = false;
-    this.#ui.lists.classList.add('two');
-    this.#ui.left.show(labels.whole, whole.hits, gone, this.#votes);
-    this.#ui.right.show(this.#maskedTitle, masked.hits, marks, this.#votes);
     const count = (/** @type {string[]} */ ...kinds) => [...marks.values()].filter(({ change }) => kinds.includes(change)).length;
     const compared = { added: count('new'), moved: count('up', 'down'), gone: gone.size };
-    this.#ui.left.note.textContent = fill(labels.count, { count: whole.hits.length });
+    this.#ui.right.element.hidden = false;
+    this.#ui.lists.classList.add('two');
+    this.#ui.right.show(this.#maskedTitle, masked.hits, marks, this.#votes);
     this.#ui.right.note.textContent = fill(labels.compared, compared);
+    await new Promise((resolve) => setTimeout(resolve));
+    if (signal.aborted) return;
+    this.#ui.left.show(labels.whole, whole.hits, gone, this.#votes);
+    this.#ui.left.note.textContent = fill(labels.count, { count: whole.hits.length });
     this.#ui.refine.setNear(masked.hits);
     this.#layout();
     this.#announce(fill(labels.compared, compared));
@@ -660,10 +694,14 @@ export class Widget {
       picture: (each) => this.#picture(each),
       photo: this.#hasPhoto ? this.#ui.editor.bitmap : null,
       explain: this.#opened?.features.explain
-        ? () => this.#worker().call('explain', { session: this.#session, productId: product.id, photo: which }).catch((thrown) => {
-          this.#fail(thrown, null);
-          return null;
-        })
+        ? async () => {
+          try {
+            return await (await this.#workerWithPhoto()).call('explain', { session: this.#session, productId: product.id, photo: which });
+          } catch (thrown) {
+            this.#fail(thrown, null);
+            return null;
+          }
+        }
         : null,
       similar: () => this.#similar(product),
       variants: Promise.all(group.filter((id) => id !== product.id).map((id) => this.#worker().call('product', { id }))),

@@ -2,23 +2,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { brotliCompressSync } from 'node:zlib';
 import { ROOT, STRICT_CSP, missing, serve } from './server.mjs';
-import { choose, hand, idsOf, jpeg, launch, newContext, parts, problemsOf, products, settled, thumbOf } from './harness.mjs';
+import { choose, facade, hand, idsOf, jpeg, launch, newContext, parts, problemsOf, products, settled, thumbOf } from './harness.mjs';
 
 const BUDGET = 10 * 1024;
 
 describe('the facade', () => {
   test('has at most 10 KB brotli with all that it imports', () => {
-    const seen = new Set();
-    const take = (/** @type {string} */ name) => {
-      if (seen.has(name)) return;
-      seen.add(name);
-      for (const [, other] of readFileSync(`${ROOT}www/${name}`, 'utf8').matchAll(/^import [^'"]*['"]\.\/([\w/.-]+)['"]/gm)) take(other);
-    };
-    take('element.js');
-    const bytes = [...seen].reduce((sum, name) => sum + brotliCompressSync(readFileSync(`${ROOT}www/${name}`)).length, 0);
-    assert.ok(bytes <= BUDGET, `${bytes} bytes in ${[...seen].join(', ')}`);
+    const { files, bytes } = facade();
+    assert.ok(bytes <= BUDGET, `${bytes} bytes in ${files.join(', ')}`);
   });
 
   test('can be imported where there is no DOM', async () => {

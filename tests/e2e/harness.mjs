@@ -1,7 +1,8 @@
 /** A browser, pages that record what they ask for, and photos to give them. */
 import { existsSync, readFileSync } from 'node:fs';
+import { brotliCompressSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
-import { fileOf } from './server.mjs';
+import { ROOT, fileOf } from './server.mjs';
 
 /** @import { BrowserContext, Locator, Page } from 'playwright-core' */
 
@@ -41,6 +42,20 @@ export function thumbOf({ thumb }) {
   return readFileSync(/** @type {string} */ (fileOf(`/catalog/${thumb}`)));
 }
 
+/** What is downloaded before anyone means to use the element: its module with all that it imports. */
+export function facade() {
+  /** @type {Set<string>} */
+  const files = new Set();
+  const take = (/** @type {string} */ name) => {
+    if (files.has(name)) return;
+    files.add(name);
+    for (const [, other] of readFileSync(`${ROOT}www/${name}`, 'utf8').matchAll(/^import [^'"]*['"]\.\/([\w/.-]+)['"]/gm)) take(other);
+  };
+  take('element.js');
+  const bytes = [...files].reduce((sum, name) => sum + brotliCompressSync(readFileSync(`${ROOT}www/${name}`)).length, 0);
+  return { files: [...files], bytes };
+}
+
 /** Real photos beside the checkout, where there are any. @param {string} name */
 export function sharedPhoto(name) {
   const url = new URL(`../../../shared/photos/${name}`, import.meta.url);
@@ -76,7 +91,7 @@ export function parts(page, element = 'look-alike') {
     cards: host.locator('.lists .card:not(.ghost)'),
     left: host.locator('.lists .list').nth(0),
     right: host.locator('.lists .list').nth(1),
-    canvas: host.locator('.stage canvas'),
+    canvas: host.locator('.stage canvas[role=application]'),
     status: host.locator('[role=status]').first(),
     /** @param {string} label */
     tool: (label) => host.getByRole('button', { name: label, exact: true }),

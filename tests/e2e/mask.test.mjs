@@ -53,7 +53,7 @@ describe('the mask', { skip: missing() ?? false }, () => {
   /** How much is painted, in per cent, as it is announced. @param {import('playwright-core').Page} [on] */
   async function painted(on = page) {
     const text = await parts(on).host.evaluate((host) => {
-      const canvas = /** @type {any} */ (host.shadowRoot?.querySelector('.stage canvas'));
+      const canvas = /** @type {any} */ (host.shadowRoot?.querySelector('.stage canvas[role=application]'));
       return canvas?.dataset.painted;
     });
     return Number(text);

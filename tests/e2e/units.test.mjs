@@ -71,6 +71,13 @@ describe('history', () => {
     const data = Uint8Array.from({ length: 5000 }, (_, i) => (i % 97 < 40 ? 0 : i % 256));
     assert.deepEqual(decode(encode(data), data.length), data);
     assert.deepEqual(decode(encode(new Uint8Array(0)), 0), new Uint8Array(0));
+    // Long runs that begin and end at any byte, wherever in memory.
+    for (let shift = 0; shift < 9; shift++) {
+      const long = new Uint8Array(400 + shift).subarray(shift % 5);
+      long.fill(255, 7 + shift, 300 - shift).fill(9, 301, 301 + shift);
+      assert.deepEqual(decode(encode(long), long.length), long);
+      assert.ok(encode(long).length <= 5, `${encode(long).length} runs`);
+    }
   });
 
   test('undo, redo, and a new step that ends what could be redone', () => {

@@ -7,6 +7,7 @@
 import { fill } from '../labels.js';
 import { h } from '../dom.js';
 import { History } from './history.js';
+import { Layers } from './layers.js';
 import { Raster } from './raster.js';
 import { makeTool } from './tools.js';
 import { View } from './view.js';
@@ -37,10 +38,8 @@ export class MaskEditor extends EventTarget {
   #history = new History(this.#raster.data);
   #tool = makeTool('brush', this.#raster, () => this.#settings());
   #view = new View();
-  /** The paint in colour, at the raster's resolution. */
-  #paint = document.createElement('canvas');
   #frame = 0;
-  #box = { width: 0, height: 0, ratio: 1 };
+  #layers;
   #changed = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #rest;
@@ -75,7 +74,8 @@ export class MaskEditor extends EventTarget {
       'aria-description': labels.canvasHint,
       'aria-keyshortcuts': 'B E R L [ ] I Delete Control+Z Control+Shift+Z',
     });
-    this.element = h('div', { class: 'stage', part: 'stage' }, this.canvas);
+    this.#layers = new Layers(this.canvas, this.#view);
+    this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas);
     this.#listen();
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(this.element);
@@ -92,8 +92,7 @@ export class MaskEditor extends EventTarget {
     this.#bitmap = bitmap;
     this.#raster = new Raster(width, height);
     this.#history = new History(this.#raster.data);
-    this.#paint.width = width;
-    this.#paint.height = height;
+    this.#layers.setPhoto(bitmap, this.#raster);
     this.#cursor = null;
     this.#penDown = false;
     this.#view.fit();
@@ -114,7 +113,7 @@ export class MaskEditor extends EventTarget {
 
   /** Whether anything is painted. */
   get hasPaint() {
-    return this.#raster.data.some((level) => level > 0);
+    return this.#raster.share() > 0;
   }
 
   /**
@@ -209,7 +208,7 @@ export class MaskEditor extends EventTarget {
   zoomBy(factor) {
     const at = this.#cursor && this.#keyboard
       ? { x: this.#view.x + this.#cursor.x * this.#view.scale, y: this.#view.y + this.#cursor.y * this.#view.scale }
-      : { x: this.#box.width / 2, y: this.#box.height / 2 };
+      : this.#layers.middle;
     this.#view.zoomAt(factor, at.x, at.y);
     this.#draw();
     this.#state();
@@ -225,6 +224,7 @@ export class MaskEditor extends EventTarget {
     this.#observer.disconnect();
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#rest);
+    this.#layers.destroy();
     this.#bitmap?.close();
     this.#bitmap = null;
   }
@@ -559,57 +559,13 @@ export class MaskEditor extends EventTarget {
   // --- drawing -------------------------------------------------------------------------------------------
 
   #resize() {
-    const { clientWidth: width, clientHeight: height } = this.element;
-    const ratio = Math.min(devicePixelRatio || 1, 3);
-    this.#box = { width, height, ratio };
-    this.canvas.width = Math.max(1, Math.round(width * ratio));
-    this.canvas.height = Math.max(1, Math.round(height * ratio));
-    this.#view.resize(this.#raster, this.#box);
-    this.#raster.dirty = { left: 0, top: 0, right: this.#raster.width, bottom: this.#raster.height };
+    this.#layers.resize(this.element.clientWidth, this.element.clientHeight);
     this.#draw();
   }
 
   #repaint() {
-    this.#raster.dirty ??= { left: 0, top: 0, right: this.#raster.width, bottom: this.#raster.height };
-    if (this.#paintedFor !== this.#intent) {
-      this.#raster.dirty = { left: 0, top: 0, right: this.#raster.width, bottom: this.#raster.height };
-      this.#paintedFor = this.#intent;
-    }
+    this.#layers.paintChanged(this.#intent);
     this.#draw();
-  }
-
-  /** @type {Intent} */
-  #paintedFor = 'ignore';
-
-  /** Colours what changed: stripes over what is ignored, or a veil over all that is not wanted. */
-  #colour() {
-    const box = this.#raster.takeDirty();
-    const context = this.#paint.getContext('2d');
-    if (!box || !context) return;
-    const { data, width } = this.#raster;
-    const only = this.#intent === 'only';
-    const stripe = Math.max(3, Math.round(Math.max(width, this.#raster.height) / 110));
-    const image = context.createImageData(box.right - box.left, box.bottom - box.top);
-    const pixels = image.data;
-    let at = 0;
-    for (let y = box.top; y < box.bottom; y++) {
-      for (let x = box.left; x < box.right; x++, at += 4) {
-        const level = data[y * width + x];
-        if (only) {
-          pixels[at] = 24;
-          pixels[at + 1] = 21;
-          pixels[at + 2] = 18;
-          pixels[at + 3] = ((255 - level) * 178) >> 8;
-        } else {
-          const light = Math.floor((x + y) / stripe) % 2 === 0;
-          pixels[at] = light ? 236 : 205;
-          pixels[at + 1] = light ? 96 : 62;
-          pixels[at + 2] = light ? 70 : 44;
-          pixels[at + 3] = (level * (light ? 190 : 205)) >> 8;
-        }
-      }
-    }
-    context.putImageData(image, box.left, box.top);
   }
 
   #draw() {
@@ -618,67 +574,12 @@ export class MaskEditor extends EventTarget {
   }
 
   #render() {
-    const context = this.canvas.getContext('2d');
-    if (!context || !this.#bitmap) return;
-    this.#colour();
-    const { ratio } = this.#box;
-    const { x, y, scale, zoom } = this.#view;
-    const { width, height } = this.#raster;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * x, ratio * y);
-    context.imageSmoothingEnabled = zoom < 6;
-    context.imageSmoothingQuality = 'high';
-    // What is transparent lies over white for the engine; so it does here.
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, width, height);
-    context.drawImage(this.#bitmap, 0, 0, width, height);
-    if (this.#history.canUndo || this.#changed || this.hasPaint) {
-      context.drawImage(this.#paint, 0, 0);
-    }
-
-    const outline = this.#tool.outline();
-    if (outline) {
-      context.beginPath();
-      for (const point of outline.points) context.lineTo(point.x, point.y);
-      if (outline.closed) context.closePath();
-      twoTone(context, 1.5 / scale, [6 / scale, 4 / scale]);
-      if (!outline.closed) {
-        const [first] = outline.points;
-        context.beginPath();
-        context.arc(first.x, first.y, 5 / scale, 0, 2 * Math.PI);
-        twoTone(context, 1.5 / scale, []);
-      }
-    }
-    const ring = this.#keyboard ? this.#cursor : this.#ring;
-    if (!ring) return;
-    context.beginPath();
-    if (this.#toolName === 'brush' || this.#toolName === 'eraser') context.arc(ring.x, ring.y, this.#settings().radius, 0, 2 * Math.PI);
-    if (this.#keyboard || this.#toolName === 'rectangle' || this.#toolName === 'lasso') {
-      const arm = 9 / scale;
-      context.moveTo(ring.x - arm, ring.y);
-      context.lineTo(ring.x + arm, ring.y);
-      context.moveTo(ring.x, ring.y - arm);
-      context.lineTo(ring.x, ring.y + arm);
-    }
-    twoTone(context, (this.#penDown ? 2.5 : 1.5) / scale, []);
+    if (!this.#bitmap) return;
+    const isBrush = this.#toolName === 'brush' || this.#toolName === 'eraser';
+    const at = this.#keyboard ? this.#cursor : this.#ring;
+    this.#layers.render({
+      outline: this.#tool.outline(),
+      ring: at && { at, radius: isBrush ? this.#settings().radius : 0, cross: this.#keyboard || !isBrush, bold: this.#penDown },
+    });
   }
-}
-
-/**
- * A line that shows on any photo: dark under light.
- * @param {CanvasRenderingContext2D} context
- * @param {number} width
- * @param {number[]} dash
- */
-function twoTone(context, width, dash) {
-  context.setLineDash([]);
-  context.lineWidth = width * 2;
-  context.strokeStyle = 'rgb(20 18 16 / 0.7)';
-  context.stroke();
-  context.setLineDash(dash);
-  context.lineWidth = width;
-  context.strokeStyle = '#fff';
-  context.stroke();
-  context.setLineDash([]);
 }

@@ -13,6 +13,8 @@ export class Raster {
     this.data = new Uint8Array(width * height);
     /** What changed since `takeDirty`, for redrawing no more than that. @type {Box|null} */
     this.dirty = null;
+    /** Sum of all levels; null until it is asked for. @type {number|null} */
+    this.sum = 0;
   }
 
   /**
@@ -118,9 +120,13 @@ export class Raster {
 
   /** Share of the area that is painted, 0 to 1. */
   share() {
-    let sum = 0;
-    for (const level of this.data) sum += level;
-    return sum / (255 * this.data.length);
+    if (this.sum === null) {
+      let sum = 0;
+      const { data } = this;
+      for (let i = 0; i < data.length; i++) sum += data[i];
+      this.sum = sum;
+    }
+    return this.sum / (255 * this.data.length);
   }
 
   /** What changed since the last call. */
@@ -131,11 +137,13 @@ export class Raster {
   }
 
   #touchAll() {
+    this.sum = null;
     this.dirty = { left: 0, top: 0, right: this.width, bottom: this.height };
   }
 
   /** @param {Box} box */
   #touch(box) {
+    this.sum = null;
     const old = this.dirty ?? box;
     this.dirty = {
       left: Math.min(old.left, box.left),
