@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{HeatMap, explain};
 use crate::image::Picture;
 use crate::index::Index;
-use crate::manifest::{Manifest, Role, sha256};
+use crate::manifest::{Manifest, Role};
 use crate::mask::{Fill, Mask};
 use crate::model::{Features, Network};
 use crate::preprocess::resize;
@@ -131,26 +131,30 @@ impl Engine {
     }
 
     /// Takes in one of the manifest's files. What was provided before stays if this one is refused.
+    /// `sha256` is the SHA-256 of `bytes` where the caller knows it, whose word is taken for it: the
+    /// browser computes it several times faster than wasm does. It is computed here if absent.
     ///
     /// # Errors
     /// `BadFile` if it is not the file that the manifest promises, `BadModel`, `BadIndex` or
     /// `BadCatalog` if it is but is damaged, `Mismatch` if it does not belong to the others.
-    pub fn provide(&mut self, role: Role, bytes: &[u8]) -> Result<()> {
-        self.manifest.file(role)?.verify(bytes)?;
+    pub fn provide(&mut self, role: Role, bytes: Vec<u8>, sha256: Option<&str>) -> Result<()> {
+        let file = self.manifest.file(role)?;
+        file.verify(&bytes, sha256)?;
         match role {
             Role::Model => {
+                let hash = file.sha256.to_ascii_lowercase();
                 let network = Network::load(bytes)?;
-                self.check_model(&sha256(bytes), network.spec().dim())?;
+                self.check_model(&hash, network.spec().dim())?;
                 self.network = Some(network);
             }
             Role::Index => {
-                let index = Index::read(bytes)?;
+                let index = Index::read(&bytes)?;
                 self.check_index(&index)?;
                 check_count(index.len(), self.products.as_ref().map(Products::len))?;
                 self.index = Some(index);
             }
             Role::Products => {
-                let products = Products::read(bytes)?;
+                let products = Products::read(&bytes)?;
                 check_count(products.len(), self.index.as_ref().map(Index::len))?;
                 self.products = Some(products);
             }

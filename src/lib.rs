@@ -12,9 +12,9 @@
 //! use lookalike::query::{Query, View};
 //!
 //! let mut engine = Engine::new(&read("manifest.json"))?;
-//! engine.provide(Role::Model, &read("model.onnx"))?;
-//! engine.provide(Role::Index, &read("index.bin"))?;
-//! engine.provide(Role::Products, &read("products.json"))?;
+//! engine.provide(Role::Model, read("model.onnx"), None)?;
+//! engine.provide(Role::Index, read("index.bin"), None)?;
+//! engine.provide(Role::Products, read("products.json"), None)?;
 //! engine.set_photo(lookalike::image::Picture::from_rgb(1, 1, vec![200, 180, 160])?);
 //! for hit in engine.search(&Query { photo: Some(View::Whole), ..Query::default() })? {
 //!     println!("{:.3} {}", hit.score, hit.product.title);

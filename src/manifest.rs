@@ -1,5 +1,7 @@
 //! `manifest.json`: what a served catalogue consists of, with the size and hash of every file.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -85,11 +87,12 @@ impl File {
         }
     }
 
-    /// Checks that `content` is the file that was promised.
+    /// Checks that `content` is the file that was promised. `hash` is its SHA-256 (64 hexadecimal
+    /// digits) where the caller has it; it is computed if absent.
     ///
     /// # Errors
     /// `BadFile` that says which file, and whether it was cut short or is another one.
-    pub fn verify(&self, content: &[u8]) -> Result<()> {
+    pub fn verify(&self, content: &[u8], hash: Option<&str>) -> Result<()> {
         if content.len() as u64 != self.bytes {
             return Err(Error::new(
                 ErrorKind::BadFile,
@@ -102,7 +105,8 @@ impl File {
                 ),
             ));
         }
-        if sha256(content) != self.sha256.to_ascii_lowercase() {
+        let found = hash.map_or_else(|| Cow::Owned(sha256(content)), Cow::Borrowed);
+        if !found.eq_ignore_ascii_case(&self.sha256) {
             return Err(Error::new(
                 ErrorKind::BadFile,
                 format!(
@@ -116,6 +120,17 @@ impl File {
     }
 }
 
+/// What runs a network in the browser; says which build of the engine a page has to fetch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// Our integer kernels, which are in every build.
+    #[default]
+    Int8,
+    /// tract, which is in `pkg/full/` alone.
+    Tract,
+}
+
 /// The network that made the index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {
@@ -123,6 +138,10 @@ pub struct Model {
     pub name: String,
     /// SHA-256 of its file, 64 hexadecimal digits.
     pub sha256: String,
+    /// What runs it. Manifests of older versions do not say; networks that are not lowered to our
+    /// kernels are then refused, and the message says what to do.
+    #[serde(default)]
+    pub engine: Runtime,
     /// Side of its square input in pixels.
     pub input_size: u32,
     /// Layers whose pooled features are joined.
@@ -209,9 +228,12 @@ mod tests {
     fn files_are_checked_by_size_and_hash() {
         let file = File::of(Role::Index, "index.bin", b"abc");
         assert_eq!(file.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert!(file.verify(b"abc").is_ok());
-        assert!(file.verify(b"ab").unwrap_err().to_string().contains("2 bytes arrived"));
-        assert_eq!(file.verify(b"abd").unwrap_err().kind(), ErrorKind::BadFile);
+        assert!(file.verify(b"abc", None).is_ok());
+        assert!(file.verify(b"abc", Some(&file.sha256.to_uppercase())).is_ok());
+        assert!(file.verify(b"ab", None).unwrap_err().to_string().contains("2 bytes arrived"));
+        assert_eq!(file.verify(b"abd", None).unwrap_err().kind(), ErrorKind::BadFile);
+        let other = sha256(b"abd");
+        assert_eq!(file.verify(b"abd", Some(&other)).unwrap_err().kind(), ErrorKind::BadFile);
     }
 
     #[test]

@@ -146,10 +146,16 @@ impl LookalikeEngine {
         to_js(&self.0.manifest().files)
     }
 
-    /// Takes in a file after checking its size and hash.
-    pub fn provide(&mut self, role: &str, bytes: &[u8]) -> Result<(), JsValue> {
+    /// Takes in a file after checking its size and hash. `sha256` is its hash in hexadecimal where the
+    /// caller has computed it (`crypto.subtle` is several times faster), whose word is taken for it.
+    pub fn provide(
+        &mut self,
+        role: &str,
+        bytes: Vec<u8>,
+        sha256: Option<String>,
+    ) -> Result<(), JsValue> {
         let role: Role = role.parse().map_err(thrown)?;
-        self.0.provide(role, bytes).map_err(thrown)
+        self.0.provide(role, bytes, sha256.as_deref()).map_err(thrown)
     }
 
     /// Whether photos can be searched with.

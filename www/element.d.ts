@@ -23,7 +23,7 @@
  * @typedef {object} Manifest
  * @property {number} format
  * @property {string} [generator]
- * @property {{name: string, sha256: string, input_size: number, layers: string[], dims: number[]}} model
+ * @property {{name: string, sha256: string, engine?: "int8"|"tract", input_size: number, layers: string[], dims: number[]}} model
  * @property {number} dim length of an embedding
  * @property {number} products how many there are
  * @property {ManifestFile[]} files
@@ -111,7 +111,7 @@
  *
  * @typedef {object} LookalikeEngine the class that wasm-bindgen makes of the crate; used in the worker alone
  * @property {() => ManifestFile[]} files
- * @property {(role: string, bytes: Uint8Array) => void} provide
+ * @property {(role: string, bytes: Uint8Array, sha256?: string) => void} provide
  * @property {(rgba: Uint8Array, width: number, height: number) => void} setPhoto
  * @property {(coverage: Uint8Array|undefined, width: number, height: number) => void} setMask
  * @property {() => void} clearPhoto
@@ -161,6 +161,7 @@ export type Manifest = {
     model: {
         name: string;
         sha256: string;
+        engine?: "int8" | "tract";
         input_size: number;
         layers: string[];
         dims: number[];
@@ -370,7 +371,7 @@ export type Progress = {
 };
 export type LookalikeEngine = {
     files: () => ManifestFile[];
-    provide: (role: string, bytes: Uint8Array) => void;
+    provide: (role: string, bytes: Uint8Array, sha256?: string) => void;
     setPhoto: (rgba: Uint8Array, width: number, height: number) => void;
     setMask: (coverage: Uint8Array | undefined, width: number, height: number) => void;
     clearPhoto: () => void;

@@ -11,6 +11,7 @@ import { download } from './download.js';
 import { Store } from './store.js';
 import { decode, inspect } from './picture.js';
 import { facetsOf, spread } from './catalog.js';
+import { start } from './engine.js';
 
 /**
  * @import { LookalikeEngine, Manifest, ManifestFile, ManifestPart, Opened, Product, Progress } from './types.js'
@@ -20,7 +21,7 @@ import { facetsOf, spread } from './catalog.js';
  * @property {{coverage: Uint8Array, width: number, height: number}|null} mask
  * @property {boolean} maskIsNew the engine has not seen it yet
  *
- * @typedef {(bytes: Uint8Array) => {format: string, width: number, height: number}} Sniff
+ * @import { Engine, Sniff } from './engine.js'
  */
 
 const scope = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -65,7 +66,11 @@ class Host {
   }
 
   async #open() {
-    const [manifest, Engine] = await Promise.all([this.#manifest(), this.#wasm()]);
+    // Both are fetched side by side: few networks need another build than the one that most run on.
+    const usual = this.#wasm('');
+    usual.catch(() => {});
+    const manifest = await this.#manifest();
+    const Engine = await (needsFull(manifest) ? this.#wasm('full') : usual);
     const engine = new Engine(manifest);
     const files = engine.files();
     void this.store.prune(new Set([this.manifestUrl, ...files.flatMap((file) => unitsOf(file).map((unit) => unit.sha256))]));
@@ -99,12 +104,13 @@ class Host {
     }
   }
 
-  /** @returns {Promise<{new (manifest: Uint8Array): LookalikeEngine, sniff: Sniff}>} */
-  async #wasm() {
+  /**
+   * @param {""|"full"} build
+   * @returns {Promise<Engine>}
+   */
+  async #wasm(build) {
     try {
-      const module = await import(this.pkgUrl);
-      await module.default({ module_or_path: new URL('lookalike_bg.wasm', this.pkgUrl) });
-      return module.LookalikeEngine;
+      return await start(this.pkgUrl, build);
     } catch (cause) {
       throw new LookalikeError(offline() ? 'offline' : 'setup', `${this.pkgUrl}: the search engine could not be loaded (${asError(cause).message})`, { cause });
     }
@@ -151,19 +157,23 @@ class Host {
         throw new LookalikeError('bad-file', `${file.path}: its parts have ${end} bytes together, the manifest states ${file.bytes}`);
       }
       const here = new Array(units.length).fill(0);
-      const fresh = await this.#fetchUnits(units, starts, bytes, (index, received) => {
+      const fetched = await this.#fetchUnits(units, starts, bytes, (index, received) => {
         // A new attempt that starts over counts again only what is beyond the old mark.
         here[index] = Math.max(here[index], received);
         entry.loaded(here.reduce((sum, n) => sum + n, 0));
       });
       try {
-        await this.serial(() => engine.provide(file.role, bytes));
+        // A file of one piece was checked when it arrived, where that is possible.
+        const known = fetched && units.length === 1 && globalThis.crypto?.subtle;
+        const sum = known ? units[0].sha256 : await sha256(bytes);
+        await this.serial(() => engine.provide(file.role, bytes, sum));
       } catch (thrown) {
         // What the cache held may have rotted; ask the server once before the shopper hears of it.
-        if (fresh || asError(thrown).kind !== 'bad-file') throw thrown;
+        if (fetched || asError(thrown).kind !== 'bad-file') throw thrown;
         for (const unit of units) await this.store.drop(unit.sha256);
         await this.#fetchUnits(units, starts, bytes, () => {});
-        await this.serial(() => engine.provide(file.role, bytes));
+        const sum = await sha256(bytes);
+        await this.serial(() => engine.provide(file.role, bytes, sum));
       }
       if (file.role === 'products') this.#products = JSON.parse(new TextDecoder().decode(bytes)).products;
       entry.done();
@@ -453,15 +463,33 @@ async function readAll(file) {
 }
 
 /**
+ * Hexadecimal; nothing where the page is not a secure context: the engine then computes it, which takes longer.
+ * @param {Uint8Array} bytes
+ */
+async function sha256(bytes) {
+  if (!globalThis.crypto?.subtle) return undefined;
+  const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes)));
+  return Array.from(sum, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Whether the network runs on the full build alone. @param {Uint8Array} manifest */
+function needsFull(manifest) {
+  try {
+    return JSON.parse(new TextDecoder().decode(manifest)).model.engine === 'tract';
+  } catch {
+    // The engine says what is wrong with it.
+    return false;
+  }
+}
+
+/**
  * Skipped where the page is not a secure context, and nothing is stored either; the engine checks the whole
  * file in any case.
  * @param {ManifestPart} unit
  * @param {Uint8Array} bytes
  */
 async function check(unit, bytes) {
-  if (!globalThis.crypto?.subtle) return;
-  const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes)));
-  if (Array.from(sum, (byte) => byte.toString(16).padStart(2, '0')).join('') === unit.sha256) return;
+  if ((await sha256(bytes) ?? unit.sha256) === unit.sha256) return;
   throw new LookalikeError('bad-file', `${unit.path}: its SHA-256 is not the manifest's; upload the manifest and the files of one run together`);
 }
 

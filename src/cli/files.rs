@@ -70,7 +70,7 @@ pub(super) fn open_engine(folder: &Path) -> Result<Engine> {
     let mut engine = Engine::new(&bytes).map_err(|e| e.at(at(&manifest_path)))?;
     for role in [Role::Model, Role::Index, Role::Products] {
         let content = read_role(folder, engine.manifest(), role)?;
-        engine.provide(role, &content).map_err(|e| e.at(at(folder)))?;
+        engine.provide(role, content, None).map_err(|e| e.at(at(folder)))?;
     }
     Ok(engine)
 }

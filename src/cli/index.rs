@@ -196,6 +196,7 @@ fn write_all(
         model: Model {
             name: spec.name.clone(),
             sha256: sha256(model),
+            engine: networks.own.engine().runtime(),
             input_size: spec.input.size,
             layers: spec.layers.iter().map(|l| l.name.clone()).collect(),
             dims: spec.layers.iter().map(|l| l.dim).collect(),

@@ -66,7 +66,7 @@ fn describe(bytes: &[u8]) -> Result<Value> {
             Error::with_source(ErrorKind::Internal, "writing JSON failed", cause)
         });
     }
-    let network = Network::load(bytes)?;
+    let network = Network::load(bytes.to_vec())?;
     let spec = network.spec();
     let engine = network.engine();
     Ok(json!({
@@ -80,7 +80,7 @@ fn describe(bytes: &[u8]) -> Result<Value> {
         "layout": format!("{:?}", spec.layout).to_uppercase(),
         "layers": spec.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(),
         "dims": spec.layers.iter().map(|l| l.dim).collect::<Vec<_>>(),
-        "engine": if engine.not_lowered.is_some() { "tract" } else { "int8" },
+        "engine": engine.runtime(),
         "not_lowered": engine.not_lowered,
         "macs": engine.macs,
         "weight_bytes": engine.weight_bytes,

@@ -64,8 +64,9 @@ pub(super) struct Seen {
 impl Networks {
     pub(super) fn load(own: &PathBuf, args: &Args) -> Result<Self> {
         let bytes = files::read(own)?;
-        let load =
-            |path: &PathBuf, bytes: &[u8]| Network::load(bytes).map_err(|e| e.at(path.display()));
+        let load = |path: &PathBuf, bytes: &[u8]| {
+            Network::load(bytes.to_vec()).map_err(|e| e.at(path.display()))
+        };
         let teacher = args
             .teacher
             .as_ref()

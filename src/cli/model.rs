@@ -44,6 +44,7 @@ fn triple(text: &str) -> std::result::Result<Triple, String> {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let bytes = files::read(&args.input)?;
+    let given = bytes.len();
     let stem = || args.input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let options = PrepareOptions {
         name: args.name.clone().unwrap_or_else(stem),
@@ -60,13 +61,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let calibration = Calibration { pictures: &pictures, seen: &|| bar.inc(1) };
     let calibration = args.calibrate.is_some().then_some(&calibration);
     let (prepared, spec) =
-        prepare(&bytes, &options, calibration).map_err(|e| e.at(args.input.display()))?;
+        prepare(bytes, &options, calibration).map_err(|e| e.at(args.input.display()))?;
     bar.finish_and_clear();
     files::write(&args.output, &prepared)?;
     println!(
         "{}: {} -> {} bytes, input {}x{}, {} features from {}",
         args.output.display(),
-        bytes.len(),
+        given,
         prepared.len(),
         spec.input.size,
         spec.input.size,

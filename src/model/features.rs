@@ -19,6 +19,7 @@ pub struct FeatureMap {
 
 impl FeatureMap {
     /// From `[channels][height][width]` (CHW), the order that NCHW networks give.
+    #[cfg(any(test, feature = "tract"))]
     pub(super) fn from_chw(
         channels: usize,
         height: usize,

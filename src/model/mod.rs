@@ -5,25 +5,25 @@ mod int8;
 mod onnx;
 #[cfg(feature = "cli")]
 mod prepare;
+mod proto;
 mod spec;
+#[cfg(feature = "tract")]
+mod tract;
 #[cfg(feature = "cli")]
 mod write;
 
 use std::sync::{Mutex, PoisonError};
 
-use tract_onnx::prelude::*;
-use tract_onnx::tract_core::model::TypedSimplePlan;
-
 pub use features::{FeatureMap, Features};
 #[cfg(feature = "cli")]
-pub use prepare::{Calibration, PrepareOptions, layer_names, prepare};
+pub use prepare::{Calibration, PrepareOptions, prepare};
 #[cfg(feature = "cli")]
 pub(crate) use spec::parse_triple;
 pub use spec::{Layer, Layout, ModelSpec};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
-use crate::preprocess::normalise;
+use crate::manifest::Runtime;
 
 /// A network that is ready to run. Immutable: one value serves any number of threads.
 pub struct Network {
@@ -34,7 +34,8 @@ pub struct Network {
 enum Runner {
     Int8(Box<Int8>),
     /// Anything that our kernels do not cover, and why.
-    Tract(Arc<TypedSimplePlan>, String),
+    #[cfg(feature = "tract")]
+    Tract(tract::Plan, String),
 }
 
 /// A quantised network on our own kernels.
@@ -61,12 +62,22 @@ pub struct Engine {
     pub run_bytes: usize,
 }
 
+impl Engine {
+    /// What runs the network, as the manifest says it.
+    #[must_use]
+    pub fn runtime(&self) -> Runtime {
+        if self.not_lowered.is_some() { Runtime::Tract } else { Runtime::Int8 }
+    }
+}
+
 impl Network {
-    /// Loads a network that `lookalike model prepare` has written.
+    /// Loads a network that `lookalike model prepare` has written. Weights are read where they lie
+    /// in `bytes`, which is freed in the end.
     ///
     /// # Errors
-    /// `BadModel` if the file is damaged, was not prepared, or uses an operator that cannot be run.
-    pub fn load(bytes: &[u8]) -> Result<Self> {
+    /// `BadModel` if the file is damaged, was not prepared, or uses an operator that cannot be run;
+    /// `Unsupported` if it needs tract, and this build has none (feature `tract`).
+    pub fn load(bytes: Vec<u8>) -> Result<Self> {
         let mut model = onnx::decode(bytes)?;
         let spec = ModelSpec::read(&model)?;
         let graph = onnx::graph_mut(&mut model)?;
@@ -78,13 +89,20 @@ impl Network {
         let runner = match int8::lower(graph, spec.input.size as usize, nhwc, &layers, isa) {
             Ok(program) => Runner::Int8(Box::new(Int8::new(program, &spec))),
             Err(int8::NotLowered::Bad(error)) => return Err(error),
+            #[cfg(feature = "tract")]
             Err(int8::NotLowered::Unsupported(why)) => {
-                onnx::dequantise_weights(graph)?;
-                let plan = plan(&model, &spec).map_err(|cause| {
-                    let text = format!("{cause:#}");
-                    Error::with_source(ErrorKind::BadModel, "the network cannot be run", text)
-                })?;
-                Runner::Tract(plan, why)
+                Runner::Tract(tract::load(model, &spec)?, why)
+            }
+            #[cfg(not(feature = "tract"))]
+            Err(int8::NotLowered::Unsupported(why)) => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "this build of the engine runs quantised networks only ({why}): run \
+                         `lookalike index` again, whose manifest.json says that the network needs \
+                         pkg/full/, or prepare the network with `lookalike model prepare --calibrate`"
+                    ),
+                ));
             }
         };
         let network = Self { spec, runner };
@@ -107,6 +125,7 @@ impl Network {
                     run_bytes: maps + scratch,
                 }
             }
+            #[cfg(feature = "tract")]
             Runner::Tract(_, why) => Engine {
                 lowered: Vec::new(),
                 not_lowered: Some(why.clone()),
@@ -137,63 +156,29 @@ impl Network {
                 format!("{picture:?} given to a network that takes {size}x{size}"),
             ));
         }
-        let plan = match &self.runner {
-            Runner::Int8(own) => return Ok(own.run(picture)),
-            Runner::Tract(plan, _) => plan,
-        };
-        let planes = normalise(picture, &self.spec.input);
-        let failed = |cause: TractError| {
-            Error::with_source(ErrorKind::BadModel, "the network failed", format!("{cause:#}"))
-        };
-        let input = input_tensor(&planes, &self.spec).map_err(failed)?;
-        let outputs = plan.run(tvec!(input.into())).map_err(failed)?;
-        let maps = outputs.iter().zip(&self.spec.layers).map(|(output, layer)| {
-            let values = output.to_plain_array_view::<f32>().map_err(failed)?;
-            if !values.iter().all(|v| v.is_finite()) {
-                return Err(onnx::bad(format!(
-                    "layer {:?} gives numbers that are not finite",
-                    layer.name
-                )));
-            }
-            let (height, width) = match *values.shape() {
-                [1, c, h, w] if c == layer.dim => (h, w),
-                _ => (1, 1),
-            };
-            Ok(FeatureMap::from_chw(layer.dim, height, width, values.iter().copied()))
-        });
-        Ok(Features(maps.collect::<Result<_>>()?))
+        match &self.runner {
+            Runner::Int8(own) => Ok(own.run(picture)),
+            #[cfg(feature = "tract")]
+            Runner::Tract(plan, _) => plan.features(picture, &self.spec),
+        }
     }
 
     fn check_outputs(&self) -> Result<()> {
-        let plan = match &self.runner {
-            Runner::Tract(plan, _) => plan,
+        match &self.runner {
             Runner::Int8(own) => {
                 let wrong =
                     own.program.outputs().zip(&self.spec.layers).find(|(o, l)| o.shape.c != l.dim);
-                return match wrong {
+                match wrong {
                     None => Ok(()),
                     Some((output, layer)) => Err(onnx::bad(format!(
                         "layer {:?} has {} channels, expected {}",
                         layer.name, output.shape.c, layer.dim
                     ))),
-                };
+                }
             }
-        };
-        for (i, layer) in self.spec.layers.iter().enumerate() {
-            let fact = plan.model().output_fact(i).map_err(|cause| {
-                Error::with_source(ErrorKind::BadModel, "no output", format!("{cause:#}"))
-            })?;
-            let shape = fact.shape.as_concrete().unwrap_or(&[]);
-            let fits = matches!(shape, [1, c, ..] if *c == layer.dim)
-                && (shape.len() == 4 || shape[2..].iter().all(|d| *d == 1));
-            if !fits {
-                return Err(onnx::bad(format!(
-                    "layer {:?} has shape {shape:?}, expected [1, {}, height, width]",
-                    layer.name, layer.dim
-                )));
-            }
+            #[cfg(feature = "tract")]
+            Runner::Tract(plan, _) => plan.check_outputs(&self.spec),
         }
-        Ok(())
     }
 }
 
@@ -233,27 +218,4 @@ impl Int8 {
         states().push(state);
         features
     }
-}
-
-/// Normalised planes in the layout that the network wants.
-fn input_tensor(planes: &[f32], spec: &ModelSpec) -> TractResult<Tensor> {
-    let side = spec.input.size as usize;
-    let input = Tensor::from_shape(&[1, 3, side, side], planes)?;
-    if spec.layout == Layout::Nhwc { input.permute_axes(&[0, 2, 3, 1]) } else { Ok(input) }
-}
-
-/// Optimises a cut graph for the input that `spec` names.
-fn plan(model: &tract_onnx::pb::ModelProto, spec: &ModelSpec) -> TractResult<Arc<TypedSimplePlan>> {
-    let side = spec.input.size as usize;
-    let shape = match spec.layout {
-        Layout::Nchw => [1, 3, side, side],
-        Layout::Nhwc => [1, side, side, 3],
-    };
-    onnx()
-        .with_ignore_output_shapes(true)
-        .with_ignore_value_info(true)
-        .model_for_proto_model(model)?
-        .with_input_fact(0, f32::fact(shape).into())?
-        .into_optimized()?
-        .into_runnable()
 }

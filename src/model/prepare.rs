@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
-use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
-use tract_onnx::prelude::*;
 
 use super::int8::quantise::{self, Observed};
 use super::onnx::{self, bad};
+use super::proto::{GraphProto, ModelProto, TensorProto};
 use super::spec::{Layer, Layout, ModelSpec};
+use super::tract::{self, Plan};
 use super::write;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
-use crate::preprocess::{InputSpec, normalise, resize};
+use crate::preprocess::{InputSpec, resize};
 
 /// The oldest operator set with `DequantizeLinear` per channel.
 const MIN_OPSET: i64 = 13;
@@ -51,7 +51,7 @@ pub struct Calibration<'a> {
 ///
 /// Without a calibration only the weights become int8, and the network runs in real numbers.
 pub fn prepare(
-    bytes: &[u8],
+    bytes: Vec<u8>,
     options: &PrepareOptions,
     calibration: Option<&Calibration<'_>>,
 ) -> Result<(Vec<u8>, ModelSpec)> {
@@ -90,7 +90,7 @@ pub fn prepare(
     graph.input = vec![onnx::value_info(&input_name, &shape.map(Some))];
 
     fold_batch_norm(graph)?;
-    let ranks_and_dims = layer_dims(&model, shape)?;
+    let ranks_and_dims = tract::layer_dims(&model, &input, layout)?;
     match calibration {
         None => quantise_weights(onnx::graph_mut(&mut model)?)?,
         Some(calibration) => {
@@ -140,24 +140,16 @@ fn observe(
     let graph = onnx::graph_mut(&mut watched)?;
     let names = quantise::points(graph, layers);
     graph.output = names.iter().map(|name| onnx::value_info(name, &[None; 4])).collect();
-    let spec = ModelSpec { name: String::new(), input: *input, layout, layers: Vec::new() };
-    let failed = |cause: TractError| {
-        Error::with_source(ErrorKind::BadModel, "the network failed", format!("{cause:#}"))
-    };
-    let plan = super::plan(&watched, &spec).map_err(failed)?;
+    let plan = Plan::new(&watched, input, layout)?;
     let one = |picture: &Picture| -> Result<BTreeMap<String, Observed>> {
-        let planes = normalise(&resize(picture, input.size)?, input);
-        let outputs = plan
-            .run(tvec!(super::input_tensor(&planes, &spec).map_err(failed)?.into()))
-            .map_err(failed)?;
+        let outputs = plan.run(&resize(picture, input.size)?, input, layout)?;
         let mut all = BTreeMap::new();
         for (name, output) in names.iter().zip(outputs) {
-            let values = output.to_plain_array_view::<f32>().map_err(failed)?;
-            if !values.iter().all(|v| v.is_finite()) {
+            if !output.values.iter().all(|v| v.is_finite()) {
                 return Err(bad(format!("tensor {name:?} has numbers that are not finite")));
             }
             let mut observed = Observed::default();
-            observed.add(values.iter().copied());
+            observed.add(output.values);
             all.insert(name.clone(), observed);
         }
         (calibration.seen)();
@@ -188,8 +180,7 @@ fn resolve(graph: &GraphProto, name: &str) -> Result<String> {
 }
 
 /// Names worth cutting at: where branches join, else the last operators.
-#[must_use]
-pub fn layer_names(graph: &GraphProto) -> Vec<String> {
+fn layer_names(graph: &GraphProto) -> Vec<String> {
     let of = |kinds: &[&str]| -> Vec<String> {
         graph
             .node
@@ -236,36 +227,6 @@ fn understand_input(graph: &GraphProto, size: Option<u32>) -> Result<(String, La
         }
     };
     Ok((input.name.clone(), layout, side))
-}
-
-/// Rank and channels of each output, found by tract's shape inference.
-fn layer_dims(model: &ModelProto, shape: [i64; 4]) -> Result<Vec<(usize, usize)>> {
-    let analyse = || -> TractResult<TypedModel> {
-        onnx()
-            .with_ignore_output_shapes(true)
-            .with_ignore_value_info(true)
-            .model_for_proto_model(model)?
-            .with_input_fact(0, f32::fact(shape.map(|d| d as usize)).into())?
-            .into_typed()
-    };
-    let typed = analyse().map_err(|cause| {
-        Error::with_source(ErrorKind::BadModel, "the network cannot be run", format!("{cause:#}"))
-    })?;
-    let outputs = typed.output_outlets().map_err(|e| bad(format!("{e:#}")))?.to_vec();
-    outputs
-        .iter()
-        .map(|&outlet| {
-            let fact = typed.outlet_fact(outlet).map_err(|e| bad(format!("{e:#}")))?;
-            match fact.shape.as_concrete() {
-                Some(dims @ ([1, c] | [1, c, _, _])) => Ok((dims.len(), *c)),
-                dims => Err(bad(format!(
-                    "layer {:?} has shape {dims:?}; a feature map [1, channels, height, width] or \
-                     a vector [1, channels] is needed",
-                    typed.node(outlet.node).name
-                ))),
-            }
-        })
-        .collect()
 }
 
 /// `BatchNormalization` behind a `Conv` that nobody else reads becomes part of the convolution.

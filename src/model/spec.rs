@@ -1,8 +1,7 @@
 //! What a prepared network says of itself, in the ONNX file's `metadata_props`.
 
-use tract_onnx::pb::ModelProto;
-
 use super::onnx::{bad, metadata};
+use super::proto::ModelProto;
 #[cfg(feature = "cli")]
 use super::write::set_metadata;
 use crate::error::Result;

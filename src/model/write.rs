@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 
 use prost::Message;
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto,
-    ValueInfoProto, attribute_proto::AttributeType, tensor_proto::DataType,
-    tensor_shape_proto::dimension::Value as DimValue, type_proto::Value as TypeValue,
-};
 
 use super::onnx::bad;
+use super::proto::{
+    AttributeProto, AttributeType, DataType, DimValue, GraphProto, ModelProto, NodeProto,
+    StringStringEntryProto, TensorProto, ValueInfoProto,
+};
 use crate::error::Result;
 
 /// Serialises a model.
@@ -24,7 +23,7 @@ pub(super) fn int8_tensor(name: &str, dims: &[i64], values: &[i8]) -> TensorProt
         name: name.into(),
         dims: dims.to_vec(),
         data_type: DataType::Int8 as i32,
-        raw_data: values.iter().map(|&v| v as u8).collect(),
+        raw_data: values.iter().map(|&v| v as u8).collect::<Vec<_>>().into(),
         ..TensorProto::default()
     }
 }
@@ -56,9 +55,9 @@ pub(super) fn node(
 
 /// The dimensions of a graph input, `None` where not fixed.
 pub(super) fn dims(info: &ValueInfoProto) -> Option<Vec<Option<i64>>> {
-    let TypeValue::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;
+    let tensor = info.r#type.as_ref()?.tensor_type.as_ref()?;
     let dims = tensor.shape.as_ref()?.dim.iter().map(|d| match d.value {
-        Some(DimValue::DimValue(v)) if v > 0 => Some(v),
+        Some(DimValue::Value(v)) if v > 0 => Some(v),
         _ => None,
     });
     Some(dims.collect())

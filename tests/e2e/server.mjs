@@ -21,9 +21,13 @@ const FOLDERS = {
   '/catalog/': process.env.LOOKALIKE_CATALOG ?? join(ROOT, 'catalog'),
 };
 
-/** @param {string} path of a URL @returns {string|null} the file */
-export function fileOf(path) {
-  const entry = Object.entries(FOLDERS).find(([prefix]) => path.startsWith(prefix));
+/**
+ * @param {string} path of a URL
+ * @param {Record<string, string>} [folders] served besides
+ * @returns {string|null} the file
+ */
+export function fileOf(path, folders = {}) {
+  const entry = Object.entries({ ...FOLDERS, ...folders }).find(([prefix]) => path.startsWith(prefix));
   const [base, rest] = entry ? [entry[1], path.slice(entry[0].length)] : [ROOT, path.slice(1)];
   const file = normalize(join(base, rest));
   return file.startsWith(resolve(base) + sep) || file === resolve(base) ? file : null;
@@ -56,10 +60,11 @@ export function missing() {
  * @property {string|null} [csp]
  * @property {boolean} [cors]
  * @property {Record<string, string>} [pages] path -> HTML of pages that exist for a test only
+ * @property {Record<string, string>} [folders] "/path/" -> folder that is served there
  */
 
 /** @param {Options} [options] */
-export async function serve({ csp = null, cors = false, pages = {} } = {}) {
+export async function serve({ csp = null, cors = false, pages = {}, folders = {} } = {}) {
   /** @type {Fault[]} */
   let faults = [];
   /** @type {{path: string, search: string, method: string, bytes: number, range: string|undefined}[]} */
@@ -96,7 +101,7 @@ export async function serve({ csp = null, cors = false, pages = {} } = {}) {
         response.end(pages[path]);
         return;
       }
-      const file = fileOf(path === '/' ? '/index.html' : path);
+      const file = fileOf(path === '/' ? '/index.html' : path, folders);
       let size;
       try {
         const found = file === null ? null : statSync(file);

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use crate::builds::Which;
 use crate::cache::files_below;
 use crate::paths::Paths;
 use crate::size::Figure;
@@ -23,8 +24,7 @@ pub enum Where {
 /// Runs the benches of one side, or of both.
 pub fn bench(paths: &Paths, only: Option<Where>, json: Option<&Path>) -> Result<()> {
     let mut figures = Vec::new();
-    // What is measured is what is shipped: with wasm-opt.
-    demo::prepare(paths, None, demo::Model::InceptionV3, true)?;
+    demo::prepare(paths, None, demo::Model::InceptionV3, Which::Usual)?;
     let mut passed = true;
     if only != Some(Where::Native) {
         passed &= web(paths, &mut figures)?;

@@ -1,7 +1,7 @@
 //! Builds the command line and the browser's module.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
@@ -12,11 +12,83 @@ use crate::setup::{WASM_TARGET, WasmToolchain};
 use crate::sh;
 
 const PACKAGE: &str = "lookalike";
+const WASM_FILE: &str = "lookalike_bg.wasm";
 /// Profile of Cargo.toml for the browser.
 const WASM_PROFILE: &str = "wasm";
-const WASM_FILE: &str = "lookalike_bg.wasm";
-/// The features are read from the module itself.
-const WASM_OPT: [&str; 2] = ["-Oz", "--detect-features"];
+
+/// A build of the engine for the browser. A page fetches one of them: `www/engine.js` says which.
+pub struct Variant {
+    /// Its folder in `pkg/`; empty for the one that every browser can run.
+    pub folder: &'static str,
+    /// Cargo features.
+    features: &'static str,
+    /// Instructions beyond those in `.cargo/config.toml`.
+    instructions: &'static str,
+}
+
+/// What `cargo xtask build` can be asked for.
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+pub enum Part {
+    /// The command line
+    Native,
+    /// The browser's modules that run quantised networks
+    Web,
+}
+
+/// Which variants are built.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Which {
+    /// Those that run quantised networks.
+    Usual,
+    /// Also the one with tract, which takes minutes.
+    All,
+}
+
+pub const VARIANTS: [Variant; 2] = [
+    Variant { folder: "", features: "wasm", instructions: "" },
+    // Networks that our kernels do not cover, on tract.
+    Variant { folder: "full", features: "wasm,tract", instructions: "" },
+];
+
+impl Variant {
+    fn name(&self) -> &str {
+        if self.folder.is_empty() { "baseline" } else { self.folder }
+    }
+
+    fn has_tract(&self) -> bool {
+        self.features.contains("tract")
+    }
+
+    /// Arguments for any cargo command that has the library for the browser as its subject.
+    pub fn flags(&self, paths: &Paths) -> Vec<String> {
+        let mut flags: Vec<String> =
+            ["-p", PACKAGE, "--lib", "--no-default-features", "--target", WASM_TARGET]
+                .map(String::from)
+                .to_vec();
+        flags.extend(["--features".into(), self.features.into()]);
+        flags.extend(["--profile".into(), WASM_PROFILE.into()]);
+        flags.extend(["--target-dir".into(), self.target(paths).display().to_string()]);
+        if !self.instructions.is_empty() {
+            // Joined with what the configuration file has.
+            let rustflags = format!("[\"-C\", \"target-feature={}\"]", self.instructions);
+            flags.push("--config".into());
+            flags.push(format!("target.{WASM_TARGET}.rustflags={rustflags}"));
+        }
+        flags
+    }
+
+    /// A folder for each set of instructions, so that none throws away what another has compiled, and none waits for the
+    /// lock of native builds.
+    fn target(&self, paths: &Paths) -> PathBuf {
+        let wasm = paths.target().join("wasm");
+        if self.instructions.is_empty() { wasm } else { wasm.join(self.folder) }
+    }
+
+    fn module(&self, paths: &Paths) -> PathBuf {
+        let folder = self.target(paths).join(WASM_TARGET).join(WASM_PROFILE);
+        folder.join(format!("{PACKAGE}.wasm"))
+    }
+}
 
 /// Builds the native command line and returns its path.
 pub fn native(paths: &Paths) -> Result<PathBuf> {
@@ -30,34 +102,17 @@ pub fn native(paths: &Paths) -> Result<PathBuf> {
     Ok(paths.target().join("release").join(format!("{PACKAGE}{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// Builds the browser's module and its bindings into `pkg/`. `optimise` runs `wasm-opt` as well, which takes minutes.
-pub fn wasm(paths: &Paths, toolchain: &WasmToolchain, optimise: bool) -> Result<()> {
-    eprintln!("==> building the browser's module");
-    // A folder of its own, so that it can build beside native code without waiting for its lock.
-    let target_dir = paths.target().join("wasm");
-    let mut cargo = wasm_cargo(toolchain, "build");
-    cargo.args(["--profile", WASM_PROFILE]).args(WASM_FLAGS).arg("--target-dir").arg(&target_dir);
-    sh::run(cargo.current_dir(&paths.root))?;
-
-    let module = target_dir.join(WASM_TARGET).join(WASM_PROFILE).join(format!("{PACKAGE}.wasm"));
-    let bindings = bindings(paths, &module)?;
-    let mut wasm = bindings.join(WASM_FILE);
-    if optimise {
-        wasm = optimised(paths, &wasm)?;
+/// Builds the browser's modules and their bindings into `pkg/`.
+pub fn wasm(paths: &Paths, toolchain: &WasmToolchain, which: Which) -> Result<()> {
+    let mut made = Vec::new();
+    for variant in VARIANTS.iter().filter(|v| which == Which::All || !v.has_tract()) {
+        eprintln!("==> building the browser's module: {}", variant.name());
+        let mut cargo = wasm_cargo(toolchain, "build");
+        sh::run(cargo.args(variant.flags(paths)).current_dir(&paths.root))?;
+        made.push((variant, bindings(paths, variant)?));
     }
-    publish(paths, &bindings, &wasm)
+    publish(paths, &made)
 }
-
-/// What makes the library a module for the browser, for any cargo command.
-pub const WASM_FLAGS: [&str; 7] = [
-    "-p",
-    PACKAGE,
-    "--lib",
-    "--no-default-features",
-    "--features",
-    "wasm",
-    "--target=wasm32-unknown-unknown",
-];
 
 /// `cargo SUBCOMMAND` by the compiler that has the wasm target.
 pub fn wasm_cargo(toolchain: &WasmToolchain, subcommand: &str) -> std::process::Command {
@@ -80,53 +135,45 @@ pub fn wasm_cargo(toolchain: &WasmToolchain, subcommand: &str) -> std::process::
 }
 
 /// Makes the scripts that load the module, and the module that they load.
-fn bindings(paths: &Paths, module: &Path) -> Result<PathBuf> {
-    let out = paths.work().join("bindings");
-    Step::new(&paths.stamps(), "bindings")
+fn bindings(paths: &Paths, variant: &Variant) -> Result<PathBuf> {
+    let out = paths.work().join("bindings").join(variant.name());
+    let module = variant.module(paths);
+    Step::new(&paths.stamps(), &format!("bindings-{}", variant.name()))
         .value("wasm-bindgen", bindgen_version(paths)?)
         .value("source", include_str!("builds.rs"))
-        .input(module)?
+        .input(&module)?
         .output(&out)
         .run(|| {
             fresh_folder(&out)?;
             let mut bindgen = Bindgen::new();
-            bindgen.input_path(module).web(true)?.out_name(PACKAGE).typescript(true);
+            bindgen.input_path(&module).web(true)?.out_name(PACKAGE).typescript(true);
             // What only a debugger reads.
             bindgen.remove_name_section(true).remove_producers_section(true);
+            // Not `wasm-opt` after it: a minute for each build, and at its best 0.2 % fewer bytes after brotli.
             bindgen.generate(&out).context("making the bindings")
         })?;
     Ok(out)
 }
 
-/// The module after `wasm-opt`, made once for each input.
-fn optimised(paths: &Paths, wasm: &Path) -> Result<PathBuf> {
-    let out = paths.work().join("optimised").join(WASM_FILE);
-    Step::new(&paths.stamps(), "wasm-opt")
-        .value("flags", WASM_OPT.join(" "))
-        .input(wasm)?
-        .input(&paths.root.join("package-lock.json"))?
-        .output(&out)
-        .run(|| {
-            fs::create_dir_all(out.parent().context("a file has a folder")?)?;
-            let mut opt = sh::command(paths.root.join("node_modules/.bin/wasm-opt"));
-            opt.args(WASM_OPT).arg(wasm).arg("-o").arg(&out);
-            sh::run(&mut opt).context("wasm-opt comes from the npm package binaryen")
-        })?;
-    Ok(out)
-}
-
-/// Puts the bindings and this build of their module into `pkg/`.
-fn publish(paths: &Paths, bindings: &Path, wasm: &Path) -> Result<()> {
+/// Puts the builds into `pkg/`, each into its folder.
+fn publish(paths: &Paths, made: &[(&Variant, PathBuf)]) -> Result<()> {
     let pkg = paths.pkg();
-    Step::new(&paths.stamps(), "pkg").input(bindings)?.input(wasm)?.output(&pkg).run(|| {
+    let mut step = Step::new(&paths.stamps(), "pkg").output(&pkg);
+    for (variant, bindings) in made {
+        step = step.value("variant", variant.folder).input(bindings)?;
+    }
+    step.run(|| {
         fresh_folder(&pkg)?;
-        for file in files_below(bindings)? {
-            let to = pkg.join(file.strip_prefix(bindings).unwrap_or(&file));
-            fs::create_dir_all(to.parent().context("a file has a folder")?)?;
-            fs::copy(&file, to)?;
+        for (variant, bindings) in made {
+            let to = pkg.join(variant.folder);
+            for file in files_below(bindings)? {
+                let to = to.join(file.strip_prefix(bindings).unwrap_or(&file));
+                fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+                fs::copy(&file, to)?;
+            }
+            let bytes = to.join(WASM_FILE).metadata()?.len();
+            eprintln!("    {}: {:.2} MB", variant.name(), bytes as f64 / 1e6);
         }
-        fs::copy(wasm, pkg.join(WASM_FILE))?;
-        eprintln!("    {WASM_FILE}: {:.2} MB", wasm.metadata()?.len() as f64 / 1e6);
         Ok(())
     })?;
     Ok(())

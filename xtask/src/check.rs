@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::builds::{WASM_FLAGS, wasm_cargo};
+use crate::builds::{VARIANTS, Which, wasm_cargo};
 use crate::paths::Paths;
 use crate::setup::WasmToolchain;
 use crate::{demo, setup, sh};
@@ -66,7 +66,7 @@ pub fn test(paths: &Paths) -> Result<()> {
     report.step("types of the page", || npm_run(paths, "check"));
     report.step("cargo test, xtask", || cargo("test --profile xtask -p xtask"));
     // The tests read the sample weights and catalogue; the browser loads what the demo serves.
-    report.step("demo", || demo::prepare(paths, None, demo::Model::InceptionV3, false));
+    report.step("demo", || demo::prepare(paths, None, demo::Model::InceptionV3, Which::All));
     report.step("cargo test", || cargo("test --release -p lookalike -p lookalike-linalg"));
     report.step("node --test", || {
         let mut node = sh::command("node");
@@ -93,20 +93,19 @@ fn page_tests(paths: &Paths) -> Result<Vec<std::path::PathBuf>> {
 }
 
 fn clippy_wasm(paths: &Paths, toolchain: &WasmToolchain) -> Result<()> {
-    let cargo = match toolchain {
-        // Debian's compiler has no clippy of the same version: check what can be checked.
-        WasmToolchain::Debian { .. } => &mut wasm_cargo(toolchain, "check"),
-        WasmToolchain::Rustup => &mut wasm_cargo(toolchain, "clippy"),
-    };
-    cargo
-        .args(["--profile", "wasm"])
-        .args(WASM_FLAGS)
-        .arg("--target-dir")
-        .arg(paths.target().join("wasm"));
-    if *toolchain == WasmToolchain::Rustup {
-        cargo.args(["--", "-D", "warnings"]);
+    for variant in &VARIANTS {
+        let mut cargo = match toolchain {
+            // Debian's compiler has no clippy of the same version: check what can be checked.
+            WasmToolchain::Debian { .. } => wasm_cargo(toolchain, "check"),
+            WasmToolchain::Rustup => wasm_cargo(toolchain, "clippy"),
+        };
+        cargo.args(variant.flags(paths));
+        if *toolchain == WasmToolchain::Rustup {
+            cargo.args(["--", "-D", "warnings"]);
+        }
+        run(paths, &mut cargo)?;
     }
-    run(paths, cargo)
+    Ok(())
 }
 
 fn npm_run(paths: &Paths, script: &str) -> Result<()> {

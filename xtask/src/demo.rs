@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
-use crate::builds;
+use crate::builds::{self, Which};
 use crate::cache::Step;
 use crate::paths::Paths;
 use crate::{catalog, setup, sh, weights};
@@ -47,7 +47,7 @@ impl Model {
 }
 
 /// Builds everything, and indexes `own` catalogue or else the sample one.
-pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, optimise: bool) -> Result<()> {
+pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, which: Which) -> Result<()> {
     // Before the long work, so that a typing error shows at once.
     if let Some(own) = own {
         ensure!(
@@ -72,7 +72,16 @@ pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, optimise: bool) 
     // A network has nothing to learn from itself.
     let teacher = (shown != Model::EfficientnetLite0).then_some(teacher.as_path());
     index(paths, &lookalike, own, teacher)?;
-    builds::wasm(paths, &toolchain, optimise)
+    let which = if needs_tract(paths)? { Which::All } else { which };
+    builds::wasm(paths, &toolchain, which)
+}
+
+/// Whether the index's network runs on the build with tract alone.
+fn needs_tract(paths: &Paths) -> Result<bool> {
+    let path = paths.catalog().join("manifest.json");
+    let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let manifest: serde_json::Value = serde_json::from_slice(&bytes)?;
+    Ok(manifest["model"]["engine"] == "tract")
 }
 
 /// Prepares a network; `calibrate` is the catalogue to quantise it on.

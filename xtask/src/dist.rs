@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
+use crate::builds::Which;
 use crate::cache::{files_below, fresh_folder};
 use crate::paths::Paths;
 use crate::{demo, sh};
@@ -18,7 +19,7 @@ const NAME: &str = "lookalike";
 
 /// Makes `target/lookalike/dist/site/` and `target/lookalike/dist/lookalike-VERSION.tgz`.
 pub fn dist(paths: &Paths, own: Option<&Path>) -> Result<()> {
-    demo::prepare(paths, own, demo::Model::InceptionV3, true)?;
+    demo::prepare(paths, own, demo::Model::InceptionV3, Which::All)?;
     let dist = paths.work().join("dist");
     eprintln!("==> dist");
 

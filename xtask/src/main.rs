@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use builds::Which;
 use paths::Paths;
 
 #[derive(Parser)]
@@ -74,11 +75,10 @@ enum Chore {
     Weights,
     /// Fetch the sample catalogue
     Catalog,
-    /// Build the command line and the browser's module with its bindings
+    /// Build the command line and the browser's modules with their bindings
     Build {
-        /// Run wasm-opt as well (minutes)
-        #[arg(long)]
-        release: bool,
+        /// Only one of them; all if absent
+        only: Option<builds::Part>,
     },
     /// Serve the repository, or another folder, as a static host would
     Serve {
@@ -130,13 +130,13 @@ fn run(chore: Chore) -> Result<()> {
     let paths = Paths::new();
     match chore {
         Chore::Demo { catalog, model, no_serve, serve } => {
-            demo::prepare(&paths, catalog.as_deref(), model, false)?;
+            demo::prepare(&paths, catalog.as_deref(), model, Which::Usual)?;
             if no_serve { Ok(()) } else { serve.run(&paths.root) }
         }
         Chore::Test => check::test(&paths),
         Chore::Bench { only, json } => bench::bench(&paths, only, json.as_deref()),
         Chore::Size { json } => {
-            demo::prepare(&paths, None, demo::Model::InceptionV3, true)?;
+            demo::prepare(&paths, None, demo::Model::InceptionV3, Which::Usual)?;
             size::size(&paths, json.as_deref())
         }
         Chore::Dist { catalog } => dist::dist(&paths, catalog.as_deref()),
@@ -146,10 +146,16 @@ fn run(chore: Chore) -> Result<()> {
             weights::teacher(&paths)
         }
         Chore::Catalog => catalog::catalog(&paths),
-        Chore::Build { release } => {
+        Chore::Build { only } => {
             let toolchain = setup::setup(&paths)?;
-            builds::native(&paths)?;
-            builds::wasm(&paths, &toolchain, release)
+            if only != Some(builds::Part::Web) {
+                builds::native(&paths)?;
+            }
+            match only {
+                Some(builds::Part::Native) => Ok(()),
+                Some(builds::Part::Web) => builds::wasm(&paths, &toolchain, Which::Usual),
+                None => builds::wasm(&paths, &toolchain, Which::All),
+            }
         }
         Chore::Serve { root, serve } => serve.run(root.as_deref().unwrap_or(&paths.root)),
     }

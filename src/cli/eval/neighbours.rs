@@ -333,7 +333,7 @@ fn recall(index: &Index) -> Result<f64> {
 }
 
 fn eval_folder(folder: &Path, model: &Path, args: &Args) -> Result<()> {
-    let network = Network::load(&files::read(model)?).map_err(|e| e.at(model.display()))?;
+    let network = Network::load(files::read(model)?).map_err(|e| e.at(model.display()))?;
     let spec = network.spec();
     let items = catalogue::read(folder)?.items;
     let bar = files::progress(items.len(), "embedding");

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, tensor_proto::DataType};
-
 use super::program::{Builder, Op, Program, Tensor};
 use crate::error::Error;
 use crate::kernels::{AddParams, BadLayer, Clamp, Conv, ConvParams, Depthwise, Isa, Shape, Window};
 use crate::model::onnx;
+use crate::model::proto::{DataType, GraphProto, NodeProto, TensorProto};
 
 /// Why a graph does not run on our kernels.
 #[derive(Debug)]

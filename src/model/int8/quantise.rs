@@ -5,10 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, tensor_proto::DataType};
-
 use crate::error::Result;
 use crate::model::onnx::{self, bad};
+use crate::model::proto::{DataType, GraphProto, NodeProto, TensorProto};
 use crate::model::write;
 
 /// Largest magnitude of a weight's code.
@@ -250,7 +249,7 @@ fn tensor(name: &str, dims: &[i64], data_type: DataType, raw_data: Vec<u8>) -> T
         name: name.into(),
         dims: dims.to_vec(),
         data_type: data_type as i32,
-        raw_data,
+        raw_data: raw_data.into(),
         ..TensorProto::default()
     }
 }

@@ -1,16 +1,15 @@
 use std::collections::HashMap;
 
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    attribute_proto::AttributeType,
-};
-use tract_onnx::prelude::*;
-
 use super::quantise::{self, Observed};
 use super::{Alone, NotLowered, Program, State, lower};
 use crate::kernels::Isa;
 use crate::kernels::check::Random;
-use crate::model::{Layout, ModelSpec, onnx, write};
+use crate::model::proto::{
+    AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    TensorProto,
+};
+use crate::model::tract::{Plan, dequantise_weights};
+use crate::model::{Layout, onnx, write};
 use crate::preprocess::InputSpec;
 
 const SIDE: usize = 21;
@@ -115,7 +114,7 @@ fn layers() -> Vec<String> {
 
 /// Outputs of a graph in real numbers, as tract computes them, `[c][h][w]` each.
 fn tract(mut graph: GraphProto, outputs: &[String], planes: &[f32]) -> Vec<Vec<f32>> {
-    onnx::dequantise_weights(&mut graph).unwrap();
+    dequantise_weights(&mut graph).unwrap();
     graph.output = outputs.iter().map(|name| onnx::value_info(name, &[None; 4])).collect();
     let opset = OperatorSetIdProto { version: 17, ..OperatorSetIdProto::default() };
     let model = ModelProto {
@@ -125,14 +124,9 @@ fn tract(mut graph: GraphProto, outputs: &[String], planes: &[f32]) -> Vec<Vec<f
         ..ModelProto::default()
     };
     let input = InputSpec { size: SIDE as u32, mean: [0.0; 3], std: [1.0; 3] };
-    let spec = ModelSpec { name: String::new(), input, layout: Layout::Nchw, layers: vec![] };
-    let plan = crate::model::plan(&model, &spec).unwrap();
-    let input = Tensor::from_shape(&[1, 3, SIDE, SIDE], planes).unwrap();
-    let outputs = plan.run(tvec!(input.into())).unwrap();
-    outputs
-        .iter()
-        .map(|o| o.to_plain_array_view::<f32>().unwrap().iter().copied().collect())
-        .collect()
+    let plan = Plan::new(&model, &input, Layout::Nchw).unwrap();
+    let outputs = plan.run_planes(planes, &input, Layout::Nchw).unwrap();
+    outputs.into_iter().map(|output| output.values).collect()
 }
 
 fn pixels() -> Vec<u8> {
@@ -255,9 +249,12 @@ fn what_makes_no_sense_is_an_error_that_names_the_node() {
     type Harm = fn(&mut GraphProto);
     let harms: [(&str, Harm); 7] = [
         ("scale of NaN", |g| {
-            initializer(g, "sum.codes.scale").raw_data = f32::NAN.to_le_bytes().to_vec();
+            initializer(g, "sum.codes.scale").raw_data = f32::NAN.to_le_bytes().to_vec().into();
         }),
-        ("scale of 0", |g| initializer(g, "first.w.scale").raw_data[..4].fill(0)),
+        ("scale of 0", |g| {
+            let scale = initializer(g, "first.w.scale");
+            scale.raw_data = [&[0; 4], &scale.raw_data[4..]].concat().into();
+        }),
         ("weights of another shape", |g| initializer(g, "tall.w.codes").dims = vec![32, 32, 7, 1]),
         ("a kernel of another size", |g| {
             g.node
