@@ -271,6 +271,66 @@ describe('the mask', { skip: missing() ?? false }, () => {
     assert.deepEqual(await idsOf(ui.right), quick);
   });
 
+  test('a stroke is one search however many points it has; of many strokes at once the last alone is searched for; the whole photo never again', async () => {
+    const listening = await context.newPage();
+    await listening.addInitScript(() => {
+      /** @type {any[]} */
+      const sent = [];
+      /** @type {any[]} */
+      const answers = [];
+      Object.assign(globalThis, { traffic: { sent, answers } });
+      const { postMessage } = MessagePort.prototype;
+      MessagePort.prototype.postMessage = function (/** @type {any} */ message, /** @type {any} */ ...rest) {
+        if (this.onmessage && !Reflect.get(this, 'heard')) {
+          Reflect.set(this, 'heard', true);
+          this.addEventListener('message', ({ data }) => data.value?.hits && answers.push(data));
+        }
+        sent.push({ id: message?.id, abort: message?.abort, call: message?.call, photo: message?.args?.query?.photo });
+        postMessage.call(this, message, ...rest);
+      };
+    });
+    await listening.goto(server.origin);
+    await hand(listening, 'drop', jpeg(photo));
+    await settled(listening);
+    /**
+     * Strokes of many points, drawn without a pause.
+     * @param {number} strokes
+     * @returns {Promise<{sent: {id?: number, abort?: number, call?: string, photo?: string}[], answers: number[]}>}
+     */
+    const paint = (strokes) => listening.evaluate(async (count) => {
+      const { traffic } = /** @type {any} */ (globalThis);
+      traffic.sent.length = traffic.answers.length = 0;
+      const host = /** @type {any} */ (document.querySelector('look-alike'));
+      const canvas = host.shadowRoot.querySelector('.stage canvas[role=application]');
+      const { left, top, width, height } = canvas.getBoundingClientRect();
+      const done = new Promise((resolve) => host.addEventListener('results', resolve, { once: true }));
+      for (let stroke = 0; stroke < count; stroke++) {
+        const at = (/** @type {string} */ type, /** @type {number} */ x) => canvas.dispatchEvent(new PointerEvent(type, {
+          pointerId: 1, bubbles: true, button: type === 'pointermove' ? -1 : 0,
+          clientX: left + x * width, clientY: top + (0.3 + stroke * 0.08) * height,
+        }));
+        at('pointerdown', 0.6);
+        for (let i = 0; i < 60; i++) at('pointermove', 0.6 + i * 0.005);
+        at('pointerup', 0.9);
+      }
+      await done;
+      // Our listener comes after the page's own.
+      await new Promise((resolve) => setTimeout(resolve));
+      return { sent: traffic.sent, answers: traffic.answers.map((/** @type {any} */ each) => each.id) };
+    }, strokes);
+
+    const one = await paint(1);
+    assert.deepEqual(one.sent.map(({ call, photo: view }) => [call, view].filter(Boolean).join(' ')), ['mask', 'search masked']);
+    const many = await paint(5);
+    const searches = many.sent.filter(({ call }) => call === 'search');
+    assert.ok(searches.every(({ photo: view }) => view === 'masked'), 'the whole photo is not looked at again');
+    assert.ok(searches.length <= 5 && searches.length >= 1);
+    const aborted = many.sent.map(({ abort }) => abort).filter(Boolean);
+    assert.deepEqual(searches.slice(0, -1).map(({ id }) => id), aborted, 'each but the last is called off');
+    assert.deepEqual(many.answers, [searches.at(-1)?.id], 'and the worker did not search for it');
+    await listening.close();
+  });
+
   test('the paint stays in place when the window is resized', async () => {
     await drag(0.2, 0.3, 0.6, 0.5);
     await compared();
@@ -332,13 +392,15 @@ describe('the mask', { skip: missing() ?? false }, () => {
     await settled(page);
   });
 
-  test('a photo of 48 megapixels is taken', async () => {
-    const large = await draw(context, { width: 8000, height: 6000, quality: 0.5, images: [thumbOf(wanted)] }, "context.drawImage(images[0], 0, 0, width, height);");
+  for (const [megapixels, w, h] of /** @type {const} */ ([[24, 6000, 4000], [48, 8000, 6000]])) test(`a photo of ${megapixels} megapixels is taken, and never more than iOS allows of a canvas is made`, async () => {
+    const large = await draw(context, { width: w, height: h, quality: 0.5, images: [thumbOf(wanted)] }, "context.drawImage(images[0], 0, 0, width, height);");
     const size = await once(page, 'photochange');
     await hand(page, 'drop', jpeg(large));
     const { width, height } = /** @type {{width: number, height: number}} */ (await size());
-    assert.ok(width <= 1024 && height <= 1024 && Math.abs(width / height - 8 / 6) < 0.01);
+    assert.ok(width <= 1024 && height <= 1024 && Math.abs(width / height - w / h) < 0.01);
     await settled(page);
+    const canvases = await ui.host.evaluate((host) => [...host.shadowRoot?.querySelectorAll('canvas') ?? []].map((canvas) => canvas.width * canvas.height));
+    assert.ok(canvases.length > 0 && canvases.every((area) => area <= 16_777_216), String(canvases));
     assert.ok(await ui.message.isHidden());
   });
 });

@@ -32,8 +32,13 @@ describe('parity', { skip: absent ?? false }, () => {
   let folder;
   /** @type {{file: string, png: Buffer}[]} */
   const pictures = [];
-  /** @type {{embedding: number[], pooled: number[], theirs: number[]}[]} */
+  /** What is painted over in all of them: a blot with a soft edge, of a size of its own. @type {{file: string, png: Buffer}} */
+  let mask;
+  /** @typedef {{id: string, score: number}} Hit */
+  /** @type {{embedding: number[], pooled: number[], theirs: number[], masked: Hit[]}[]} */
   let found;
+  /** @type {Hit[][]} */
+  let nativeMasked;
   /** @type {{embedding: number[], code: number[]}[]} */
   let native;
 
@@ -55,12 +60,21 @@ describe('parity', { skip: absent ?? false }, () => {
       writeFileSync(file, png);
       pictures.push({ file, png });
     }
+    const blot = await draw(context, { width: 400, height: 300, type: 'image/png' }, `
+      context.fillStyle = '#000'; context.fillRect(0, 0, width, height);
+      const soft = context.createRadialGradient(270, 180, 60, 270, 180, 110);
+      soft.addColorStop(0, '#fff'); soft.addColorStop(1, '#000');
+      context.fillStyle = soft; context.fillRect(0, 0, width, height);`);
+    mask = { file: join(folder, 'mask.png'), png: blot };
+    writeFileSync(mask.file, blot);
+    nativeMasked = pictures.map(({ file: photo }) => JSON.parse(execFileSync(NATIVE,
+      ['search', '--index', join(ROOT, 'catalog'), photo, '--mask', mask.file, '-k', '20', '--json'], { encoding: 'utf8', maxBuffer: 1 << 26 })).hits);
     const lines = execFileSync(NATIVE, ['embed', '--index', join(ROOT, 'catalog'), ...pictures.map((p) => p.file)], { encoding: 'utf8', maxBuffer: 1 << 26 });
     native = lines.trim().split('\n').map((line) => JSON.parse(line));
 
     const page = await context.newPage();
     await page.goto(`${server.origin}/blank.html`);
-    found = await page.evaluate(async ([sources, side]) => {
+    found = await page.evaluate(async ([sources, side, blotSource]) => {
       const fetched = async (/** @type {string} */ url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
       // @ts-ignore: paths of the test server
       const { default: init, LookalikeEngine } = await import('/pkg/lookalike.js');
@@ -72,14 +86,19 @@ describe('parity', { skip: absent ?? false }, () => {
       ort.env.wasm.numThreads = 1;
       ort.env.wasm.wasmPaths = '/node_modules/onnxruntime-web/dist/';
       const session = await ort.InferenceSession.create(await fetched('/catalog/model.onnx'), { executionProviders: ['wasm'] });
-      const results = [];
-      for (const source of /** @type {string[]} */ (sources)) {
+      const pixelsOf = async (/** @type {string} */ source) => {
         const bytes = Uint8Array.from(atob(source), (c) => c.charCodeAt(0));
         const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
         const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
         const context2d = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
         context2d.drawImage(bitmap, 0, 0);
-        const { data, width, height } = context2d.getImageData(0, 0, bitmap.width, bitmap.height);
+        return context2d.getImageData(0, 0, bitmap.width, bitmap.height);
+      };
+      const painted = await pixelsOf(blotSource);
+      const coverage = Uint8Array.from({ length: painted.width * painted.height }, (_, i) => painted.data[4 * i + 1]);
+      const results = [];
+      for (const source of /** @type {string[]} */ (sources)) {
+        const { data, width, height } = await pixelsOf(source);
         engine.setPhoto(new Uint8Array(data.buffer), width, height);
         const [embedding, pooled] = [[...engine.embed(false)], [...engine.pooled(false)]];
         /** @type {number[]} */
@@ -91,10 +110,12 @@ describe('parity', { skip: absent ?? false }, () => {
           const output = await session.run({ [session.inputNames[0]]: input });
           theirs = [...output[session.outputNames[0]].data];
         }
-        results.push({ embedding, pooled, theirs });
+        engine.setMask(coverage, painted.width, painted.height);
+        const { hits } = engine.search({ photo: 'masked', k: 20 });
+        results.push({ embedding, pooled, theirs, masked: hits.map((/** @type {any} */ { id, score }) => ({ id, score })) });
       }
       return results;
-    }, /** @type {const} */ ([pictures.map((p) => p.png.toString('base64')), size]));
+    }, /** @type {const} */ ([pictures.map((p) => p.png.toString('base64')), size, mask.png.toString('base64')]));
   });
   after(async () => {
     await browser?.close();
@@ -117,6 +138,14 @@ describe('parity', { skip: absent ?? false }, () => {
     for (const { pooled, theirs } of compared) {
       assert.ok(cosine(pooled, theirs) >= 0.999, String(cosine(pooled, theirs)));
     }
+  });
+
+  test('a masked query finds what the native command finds, in the same order', () => {
+    found.forEach(({ masked }, i) => {
+      assert.equal(masked.length, 20);
+      assert.deepEqual(masked.map(({ id }) => id), nativeMasked[i].map(({ id }) => id), `picture ${i}`);
+      masked.forEach(({ score }, at) => assert.ok(Math.abs(score - nativeMasked[i][at].score) < 1e-5, `picture ${i}, place ${at}`));
+    });
   });
 
   test('different pictures have different embeddings', () => {
