@@ -367,6 +367,8 @@ class Ledger {
   add(bytes) {
     const entry = { bytes, loaded: 0, decoded: false };
     this.#entries.add(entry);
+    // A server may think for a while before the first byte.
+    this.#tell();
     return {
       /** @param {number} loaded */
       loaded: (loaded) => {

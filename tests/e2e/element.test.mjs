@@ -247,6 +247,88 @@ describe('the element', { skip: missing() ?? false, timeout: 240_000 }, () => {
     assert.deepEqual(problems, []);
   });
 
+  test('taken out while it loads, it leaves nothing running; put back, it loads', async () => {
+    server.fail({ path: /manifest\.json/, delay: 1500, times: 1 });
+    await page.goto(`${server.origin}/eager`);
+    await page.waitForFunction(() => document.querySelector('look-alike')?.shadowRoot?.querySelector('.app'));
+    await page.evaluate(() => {
+      const element = /** @type {Element} */ (document.querySelector('look-alike'));
+      Object.assign(globalThis, { kept: element });
+      element.remove();
+    });
+    for (let i = 0; i < 60 && page.workers().length > 0; i++) await page.waitForTimeout(200);
+    assert.equal(page.workers().length, 0);
+    await page.evaluate(() => document.querySelector('main')?.append(Reflect.get(globalThis, 'kept')));
+    await hand(page, 'drop', jpeg(thumbOf(some())));
+    await settled(page);
+    assert.equal((await idsOf(parts(page).left))[0], some().id);
+    assert.ok(await parts(page).message.isHidden());
+    assert.deepEqual(problems, []);
+  });
+
+  test('put back after its worker has gone, photo and paint are as they were and can be searched', async () => {
+    await page.goto(`${server.origin}/eager`);
+    await hand(page, 'drop', jpeg(thumbOf(some())));
+    await settled(page);
+    const ui = parts(page);
+    await ui.canvas.focus();
+    for (const key of ['r', 'Enter', 'Shift+ArrowRight', 'Shift+ArrowRight', 'Shift+ArrowDown', 'Shift+ArrowDown', 'Enter']) await page.keyboard.press(key);
+    await ui.right.locator('.card:not(.ghost)').first().waitFor();
+    await settled(page);
+    const [paint, found] = [await ui.canvas.getAttribute('data-painted'), await idsOf(ui.right)];
+    await page.evaluate(() => {
+      const element = /** @type {Element} */ (document.querySelector('look-alike'));
+      Object.assign(globalThis, { kept: element });
+      element.remove();
+    });
+    for (let i = 0; i < 60 && page.workers().length > 0; i++) await page.waitForTimeout(200);
+    assert.equal(page.workers().length, 0);
+    await page.evaluate(() => document.querySelector('main')?.append(Reflect.get(globalThis, 'kept')));
+    assert.equal(await ui.canvas.getAttribute('data-painted'), paint);
+    // Something that was not asked before, and then the same as before.
+    await page.evaluate(() => document.querySelector('look-alike')?.setAttribute('k', '4'));
+    await page.waitForFunction(() => document.querySelector('look-alike')?.shadowRoot?.querySelectorAll('.lists .list:nth-child(2) .card:not(.ghost)').length === 4);
+    assert.deepEqual(await idsOf(ui.right), found.slice(0, 4));
+    assert.ok(await ui.message.isHidden());
+    assert.deepEqual(problems, []);
+  });
+
+  test('attributes that change while it loads count', async () => {
+    server.fail({ path: /manifest\.json/, delay: 800, times: 1 });
+    await page.goto(`${server.origin}/eager`);
+    await page.waitForFunction(() => document.querySelector('look-alike')?.shadowRoot?.querySelector('.app'));
+    await hand(page, 'drop', jpeg(thumbOf(some())));
+    await page.evaluate(() => {
+      const element = /** @type {any} */ (document.querySelector('look-alike'));
+      element.k = 7;
+      element.intent = 'only';
+    });
+    await page.waitForFunction(() => document.querySelector('look-alike')?.shadowRoot?.querySelectorAll('.lists .card:not(.ghost)').length === 7);
+    await settled(page);
+    assert.ok(await parts(page).host.getByRole('radio', { name: 'Only this' }).isChecked());
+    assert.deepEqual(problems, []);
+  });
+
+  test('custom properties and parts style it, before and after it has loaded', async () => {
+    await page.goto(`${server.origin}/lazy`);
+    await page.evaluate(() => {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync('look-alike { --look-alike-accent: rgb(1, 2, 3); } look-alike::part(choose) { letter-spacing: 5px; } look-alike::part(name) { font-style: italic; }');
+      document.adoptedStyleSheets = [sheet];
+    });
+    const choosing = parts(page).host.getByRole('button', { name: 'Choose a photo' });
+    const look = () => choosing.evaluate((button) => {
+      const { backgroundColor, letterSpacing } = getComputedStyle(button);
+      return [backgroundColor, letterSpacing];
+    });
+    assert.deepEqual(await look(), ['rgb(1, 2, 3)', '5px']);
+    await page.evaluate(() => /** @type {any} */ (document.querySelector('look-alike')).load());
+    assert.deepEqual(await look(), ['rgb(1, 2, 3)', '5px']);
+    await hand(page, 'drop', jpeg(thumbOf(some())));
+    await settled(page);
+    assert.equal(await parts(page).left.locator('.name').first().evaluate((name) => getComputedStyle(name).fontStyle), 'italic');
+  });
+
   test('when the worker dies, what waits is rejected in words and the photo is not lost', async () => {
     await page.goto(`${server.origin}/eager`);
     await hand(page, 'drop', jpeg(thumbOf(some())));
