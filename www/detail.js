@@ -1,5 +1,5 @@
 /** A chosen result: both pictures, its facts, where the similarity comes from. */
-import { h, icon } from './dom.js';
+import { h, icon, picture as image } from './dom.js';
 import { drawHeat } from './heat.js';
 import { fill } from './labels.js';
 import { priceOf } from './results.js';
@@ -49,7 +49,7 @@ export function detailDialog({ labels, product, score, picture, photo, explain, 
   }
   const source = picture(product);
   pair.append(h('figure', {},
-    h('span', { class: 'tile' }, source ? h('img', { src: source, alt: product.title }) : icon('photo')),
+    h('span', { class: 'tile' }, image(source, { alt: product.title })),
     h('figcaption', {}, product.title)));
 
   /** @type {[string, string][]} */
@@ -72,7 +72,7 @@ export function detailDialog({ labels, product, score, picture, photo, explain, 
     list.append(...found.map((variant) => {
       const small = picture(variant);
       return h('li', {}, h('button', { type: 'button', class: 'variant', onclick: () => (dialog.close(), open(variant)) },
-        h('span', { class: 'tile' }, small ? h('img', { src: small, alt: '', decoding: 'async' }) : icon('photo')),
+        h('span', { class: 'tile' }, image(small, { alt: '', decoding: 'async' })),
         h('span', { class: 'variant-name' }, variant.title), h('span', { class: 'variant-price' }, priceOf(variant))));
     }));
   }, () => {});

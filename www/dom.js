@@ -22,6 +22,18 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
+/**
+ * A product's picture; the icon of one where there is none, or it cannot be had.
+ * @param {string|null} source
+ * @param {Record<string, unknown>} properties
+ */
+export function picture(source, properties) {
+  if (!source) return icon('photo');
+  const image = h('img', { ...properties, src: source });
+  image.addEventListener('error', () => image.replaceWith(icon('photo')), { once: true });
+  return image;
+}
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**

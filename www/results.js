@@ -1,5 +1,5 @@
 /** Lists of products, and what differs between two of them. */
-import { h, icon } from './dom.js';
+import { h, icon, picture } from './dom.js';
 import { fill } from './labels.js';
 
 /**
@@ -122,10 +122,10 @@ export class ResultList {
     const source = actions.picture(product);
     // A card outlives the answer that it was made for.
     const open = () => actions.open(this.#hits.get(hit.id) ?? hit);
-    const picture = h('button', {
+    const tile = h('button', {
       type: 'button', class: 'tile', part: 'picture', 'aria-label': fill(labels.details, { title: product.title }),
       onclick: open,
-    }, source ? h('img', { src: source, alt: '', loading: 'lazy', decoding: 'async', draggable: false }) : icon('photo'));
+    }, picture(source, { alt: '', loading: 'lazy', decoding: 'async', draggable: false }));
     const tools = h('div', { class: 'card-tools' });
     if (actions.like && actions.unlike) {
       const { like, unlike } = actions;
@@ -139,7 +139,7 @@ export class ResultList {
       onclick: () => actions.similar(hit),
     }, icon('similar')));
     const card = h('li', { class: 'card', part: 'card' },
-      h('div', { class: 'tile-box' }, picture, h('span', { class: 'badge' }), tools,
+      h('div', { class: 'tile-box' }, tile, h('span', { class: 'badge' }), tools,
         h('button', { type: 'button', class: 'variants', hidden: true, onclick: open })),
       h('p', { class: 'name', part: 'name' }, product.title),
       h('div', { class: 'facts' },

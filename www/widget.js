@@ -4,7 +4,7 @@
  */
 import { connect } from './client.js';
 import { detailDialog } from './detail.js';
-import { h, icon } from './dom.js';
+import { h, icon, picture } from './dom.js';
 import { LookalikeError, aborted, asError } from './errors.js';
 import { fill } from './labels.js';
 import { makeParts } from './parts.js';
@@ -646,7 +646,7 @@ export class Widget {
     const source = this.#picture(product);
     const { labels } = this.#host;
     this.#ui.anchor.replaceChildren(
-      h('span', { class: 'tile' }, source ? h('img', { src: source, alt: '' }) : icon('photo')),
+      h('span', { class: 'tile' }, picture(source, { alt: '' })),
       h('div', {}, h('p', { class: 'name' }, product.title), h('p', { class: 'category' }, product.category ?? ''),
         this.#host.productId === null && h('button', { type: 'button', class: 'link', onclick: () => this.#ui.refine.startFrom(undefined) }, icon('close'), labels.startOver)));
   }

@@ -179,6 +179,38 @@ describe('the main job', { skip: missing() ?? false }, () => {
     await page.close();
   });
 
+  test('where pictures of products cannot be had, an icon stands for them', async () => {
+    server.fail({ path: /\/thumbs\//, status: 404 });
+    const fresh = await newContext(browser);
+    const page = await fresh.newPage();
+    await page.goto(server.origin);
+    const ui = parts(page);
+    await hand(page, 'drop', jpeg(thumbOf(chosen()[0])));
+    await settled(page);
+    await ui.left.locator('.tile .icon').first().waitFor();
+    assert.equal(await ui.left.locator('.card').first().locator('img').count(), 0);
+    server.heal();
+    await fresh.close();
+  });
+
+  test('the help opens at its beginning and gives the focus back', async () => {
+    const fresh = await newContext(browser, { viewport: { width: 390, height: 600 } });
+    const page = await fresh.newPage();
+    await page.goto(server.origin);
+    const ui = parts(page);
+    await hand(page, 'drop', jpeg(thumbOf(chosen()[0])));
+    await settled(page);
+    await ui.canvas.focus();
+    await page.keyboard.press('?');
+    const help = ui.host.getByRole('dialog', { name: 'Keyboard and gestures' });
+    assert.equal(await help.evaluate((dialog) => dialog.scrollTop), 0);
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.querySelector('look-alike')?.shadowRoot?.activeElement?.textContent), 'Close');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.querySelector('look-alike')?.shadowRoot?.activeElement?.tagName), 'CANVAS');
+    await fresh.close();
+  });
+
   test('the attribution of the pictures is on the page', async () => {
     const { page, ui } = await open();
     await ui.host.locator('.attribution').waitFor();

@@ -50,7 +50,7 @@ export function maskToolbar(editor, labels) {
   const zoomOut = button('zoomOut', labels.zoomOut, () => editor.zoomBy(1 / 1.4), '-');
   const zoomIn = button('zoomIn', labels.zoomIn, () => editor.zoomBy(1.4), '+');
   const zoomFit = button('fit', labels.zoomFit, () => editor.zoomFit(), '0');
-  const help = button('help', labels.help, () => dialog.showModal(), '?');
+  const help = button('help', labels.help, () => openHelp(), '?');
 
   const group = `intent-${Math.random().toString(36).slice(2)}`;
   const intents = /** @type {const} */ (['ignore', 'only']).map((value) => h('input', {
@@ -65,6 +65,12 @@ export function maskToolbar(editor, labels) {
     h('label', {}, intents[1], h('span', {}, labels.onlyThis)));
 
   const dialog = helpDialog(labels);
+  const openHelp = () => {
+    dialog.showModal();
+    // On the button at its end, the focus would show a small screen the end first.
+    dialog.focus();
+    dialog.scrollTop = 0;
+  };
   const element = h('div', { class: 'mask-tools', part: 'tools' },
     intent,
     h('div', { class: 'tool-row', role: 'toolbar', 'aria-label': labels.tools },
@@ -85,7 +91,7 @@ export function maskToolbar(editor, labels) {
     zoomOut.disabled = zoomFit.disabled = editor.zoom <= 1;
   };
   editor.addEventListener('state', show);
-  editor.addEventListener('help', () => dialog.showModal());
+  editor.addEventListener('help', openHelp);
   show();
   return element;
 }
@@ -95,7 +101,7 @@ function helpDialog(labels) {
   /** @param {string[][]} rows */
   const list = (rows) => h('dl', { class: 'keys' }, ...rows.map(([keys, does]) => h('div', {}, h('dt', {}, keys), h('dd', {}, does))));
   const close = h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close() }, labels.close);
-  const dialog = h('dialog', { class: 'dialog help', part: 'help', 'aria-label': labels.help },
+  const dialog = h('dialog', { class: 'dialog help', part: 'help', 'aria-label': labels.help, tabIndex: -1 },
     h('h2', {}, labels.help),
     list(labels.helpKeys),
     list(labels.helpGestures),
