@@ -157,6 +157,29 @@ describe('the mask', { skip: missing() ?? false }, () => {
     assert.ok(await ui.tool('Redo').isEnabled());
   });
 
+  test("a pen paints, its other end erases, and then the pen's tool is the one from before", async () => {
+    const stroke = (/** @type {number} */ button, /** @type {number} */ to) => page.evaluate(([which, end]) => {
+      const canvas = document.querySelector('look-alike')?.shadowRoot?.querySelector('.stage canvas[role=application]');
+      const { left, top, width, height } = /** @type {Element} */ (canvas).getBoundingClientRect();
+      const at = (/** @type {string} */ type, /** @type {number} */ x) => canvas?.dispatchEvent(new PointerEvent(type, {
+        pointerId: 7, pointerType: 'pen', pressure: 0.5, bubbles: true, button: type === 'pointermove' ? -1 : which,
+        clientX: left + x * width, clientY: top + 0.5 * height,
+      }));
+      at('pointerdown', 0.2);
+      at('pointermove', end);
+      at('pointerup', end);
+    }, [button, to]);
+    await stroke(0, 0.7);
+    const drawn = await painted();
+    assert.ok(drawn > 0);
+    await stroke(5, 0.4);
+    const left = await painted();
+    assert.ok(left > 0 && left < drawn, `${left} of ${drawn}`);
+    assert.equal(await ui.tool('Brush').getAttribute('aria-pressed'), 'true');
+    await stroke(0, 0.4);
+    assert.ok(Math.abs((await painted()) - drawn) < 0.2);
+  });
+
   test('a rectangle and a lasso, dragged and clicked together', async () => {
     await ui.tool('Rectangle').click();
     await drag(0.1, 0.2, 0.4, 0.6);

@@ -289,9 +289,9 @@ export class MaskEditor extends EventTarget {
       return;
     }
     if (event.button !== 0 && event.button !== 5) return;
-    // A pen's other end erases, whatever is chosen.
-    if (event.button === 5) this.#use('eraser');
     this.#mode = 'tool';
+    // A pen's other end erases, whatever is chosen, and until it is lifted.
+    if (event.button === 5) this.#use('eraser');
     this.#start = at;
     this.#moved = false;
     this.#tool.down(this.#view.toPhoto(at.x, at.y));
