@@ -796,12 +796,14 @@ export class Widget {
 }
 
 /**
- * Text in which `[words](https://address)` is a link, as licences are usually given.
+ * Text in which `[words](https://address)` is a link and `## words` a heading, as licences are usually given.
  * @param {string} text
  * @returns {(string|HTMLElement)[]}
  */
 function withLinks(text) {
-  return text.split(/(\[[^\]]+\]\(https?:[^)\s]+\))/).map((piece) => {
+  return text.split(/(\[[^\]]+\]\(https?:[^)\s]+\)|^#{1,6} .+$)/m).map((piece) => {
+    const heading = /^#+ (.+)$/.exec(piece);
+    if (heading) return h('strong', {}, heading[1]);
     const link = /^\[([^\]]+)\]\((https?:[^)\s]+)\)$/.exec(piece);
     return link ? h('a', { href: link[2], rel: 'license noopener' }, link[1]) : piece;
   });

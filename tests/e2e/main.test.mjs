@@ -214,7 +214,9 @@ describe('the main job', { skip: missing() ?? false }, () => {
   test('the attribution of the pictures is on the page', async () => {
     const { page, ui } = await open();
     await ui.host.locator('.attribution').waitFor();
-    assert.ok((await ui.host.locator('.attribution').textContent() ?? '').length > 20);
+    const words = await ui.host.locator('.attribution').textContent() ?? '';
+    assert.ok(words.length > 20);
+    assert.doesNotMatch(words, /^#|\]\(/m, 'no marks of Markdown');
     await page.close();
   });
 });
