@@ -3,7 +3,7 @@
 use core::arch::x86_64::*;
 
 use super::simd::{self, MAGIC, Simd};
-use super::{Family, Ops, Tile, winograd};
+use super::{Family, Ops, Product, Tile, winograd};
 
 pub(super) static OPS: Ops = Ops {
     family: Family::Pairs,
@@ -22,6 +22,7 @@ struct V(__m256i);
 // SAFETY: (of all blocks below) AVX2 is there by the contract of `Simd`, and so are the bytes behind the pointers.
 impl Simd for V {
     const LANES: usize = 8;
+    const UNROLL: usize = 1;
 
     #[inline(always)]
     unsafe fn splat(x: i32) -> Self {
@@ -59,11 +60,6 @@ impl Simd for V {
         V(unsafe { _mm256_sll_epi32(self.0, _mm_cvtsi32_si128(N as i32)) })
     }
     #[inline(always)]
-    unsafe fn shr<const N: u32>(self) -> Self {
-        // SAFETY: AVX2, by contract.
-        V(unsafe { _mm256_sra_epi32(self.0, _mm_cvtsi32_si128(N as i32)) })
-    }
-    #[inline(always)]
     unsafe fn broadcast(p: *const u32) -> Self {
         // SAFETY: AVX2 and 4 bytes, by contract.
         V(unsafe { _mm256_set1_epi32(p.read_unaligned() as i32) })
@@ -94,11 +90,19 @@ impl Simd for V {
         V(unsafe { _mm256_sll_epi16(self.0, _mm_cvtsi32_si128(N as i32)) })
     }
     #[inline(always)]
-    unsafe fn round(self, scale: Self, lo: f32, hi: f32, zero_point: i32) -> Self {
+    unsafe fn round<const CLAMPED: bool>(
+        self,
+        scale: Self,
+        lo: f32,
+        hi: f32,
+        zero_point: i32,
+    ) -> Self {
         // SAFETY: AVX2, by contract.
         V(unsafe {
-            let real = _mm256_mul_ps(_mm256_cvtepi32_ps(self.0), _mm256_castsi256_ps(scale.0));
-            let real = _mm256_min_ps(_mm256_max_ps(real, _mm256_set1_ps(lo)), _mm256_set1_ps(hi));
+            let mut real = _mm256_mul_ps(_mm256_cvtepi32_ps(self.0), _mm256_castsi256_ps(scale.0));
+            if CLAMPED {
+                real = _mm256_min_ps(_mm256_max_ps(real, _mm256_set1_ps(lo)), _mm256_set1_ps(hi));
+            }
             let code = _mm256_castps_si256(_mm256_add_ps(real, _mm256_set1_ps(MAGIC)));
             _mm256_sub_epi32(code, _mm256_set1_epi32(MAGIC.to_bits() as i32 - zero_point))
         })
@@ -131,32 +135,40 @@ fn tile(t: &mut Tile<'_>) {
 }
 
 #[target_feature(enable = "avx2")]
-fn raw_avx2(a: &[u32], lda: usize, b: &[u32], groups: usize, out: &mut [i32]) {
+fn raw_avx2(p: &mut Product<'_>) {
     // SAFETY: AVX2 is enabled here.
-    unsafe { simd::raw::<V, 4, 2>(a, lda, b, groups, out) }
+    unsafe { simd::raw::<V, 4, 2>(p) }
 }
 
-fn raw(a: &[u32], lda: usize, b: &[u32], groups: usize, out: &mut [i32]) {
+fn raw(p: &mut Product<'_>) {
     // SAFETY: as `tile`.
-    unsafe { raw_avx2(a, lda, b, groups, out) }
+    unsafe { raw_avx2(p) }
 }
 
 macro_rules! transform {
-    ($name:ident, $avx2:ident, $job:ty) => {
+    ($name:ident, $avx2:ident, $type:ty, |$job:ident| $body:expr) => {
         #[target_feature(enable = "avx2")]
-        fn $avx2(job: &mut $job) {
+        fn $avx2($job: &mut $type) {
             // SAFETY: AVX2 is enabled here.
-            unsafe { winograd::$name::<V>(job) }
+            unsafe { $body }
         }
 
-        fn $name(job: &mut $job) {
+        fn $name(job: &mut $type) {
             // SAFETY: as `tile`.
             unsafe { $avx2(job) }
         }
     };
 }
 
-transform!(input_2d, input_2d_avx2, winograd::Input2d<'_>);
-transform!(output_2d, output_2d_avx2, winograd::Output<'_>);
-transform!(input_1d, input_1d_avx2, winograd::Input1d<'_>);
-transform!(output_1d, output_1d_avx2, winograd::Output<'_>);
+transform!(input_2d, input_2d_avx2, winograd::Input2d<'_>, |job| winograd::input_2d::<V>(job));
+transform!(output_2d, output_2d_avx2, winograd::Output<'_>, |job| if job.clamped {
+    winograd::output_2d::<V, true>(job);
+} else {
+    winograd::output_2d::<V, false>(job);
+});
+transform!(input_1d, input_1d_avx2, winograd::Input1d<'_>, |job| winograd::input_1d::<V>(job));
+transform!(output_1d, output_1d_avx2, winograd::Output<'_>, |job| if job.clamped {
+    winograd::output_1d::<V, true>(job);
+} else {
+    winograd::output_1d::<V, false>(job);
+});

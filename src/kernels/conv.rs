@@ -95,7 +95,9 @@ impl Conv {
             _ => ops,
         };
         let winograd = match &with_winograd.winograd {
-            Some(_) if fast => Winograd::new(&params, weights, with_winograd.nr, with_winograd.mr),
+            Some(_) if fast => {
+                Winograd::new(&params, weights, bias, with_winograd.nr, with_winograd.mr)
+            }
             _ => None,
         };
         if winograd.is_some() {
@@ -112,7 +114,10 @@ impl Conv {
             .collect();
         folded.resize(padded, 0);
         let weights = match winograd {
-            Some(winograd) => Weights::Winograd(winograd),
+            Some(winograd) => {
+                winograd.finish(&mut folded, &mut scale);
+                Weights::Winograd(winograd)
+            }
             None => Weights::Direct(pack(weights, params.out_c, per_channel, ops)),
         };
         // The fallback of an instruction set is one of its own: `isa` need not remember it, `loops` finds it again.
@@ -258,22 +263,20 @@ impl Conv {
             gather(&self.params, ops, w, input, start, count, groups, a);
             for panel in 0..self.output.c.div_ceil(nr) {
                 let b = &weights[panel * groups * nr..][..groups * nr];
-                for r in (0..count).step_by(mr) {
-                    (ops.tile)(&mut Tile {
-                        a: &a[r * groups..],
-                        lda: groups,
-                        b,
-                        groups,
-                        bias: &self.bias[panel * nr..][..nr],
-                        scale: &self.scale[panel * nr..][..nr],
-                        clamp: self.params.clamp,
-                        offset: (start - first + r) * out.stride + out.offset + panel * nr,
-                        out: out.data,
-                        stride: out.stride,
-                        rows: (count - r).min(mr),
-                        cols: (self.output.c - panel * nr).min(nr),
-                    });
-                }
+                (ops.tile)(&mut Tile {
+                    a,
+                    lda: groups,
+                    b,
+                    groups,
+                    bias: &self.bias[panel * nr..][..nr],
+                    scale: &self.scale[panel * nr..][..nr],
+                    clamp: self.params.clamp,
+                    offset: (start - first) * out.stride + out.offset + panel * nr,
+                    out: out.data,
+                    stride: out.stride,
+                    rows: count,
+                    cols: (self.output.c - panel * nr).min(nr),
+                });
             }
             start += count;
         }

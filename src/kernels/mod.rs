@@ -350,9 +350,9 @@ pub(crate) enum Family {
     Quads,
 }
 
-/// Operands of one tile: `rows` pixels by `cols` channels.
+/// Operands of one panel: `rows` pixels by `cols` channels.
 pub(crate) struct Tile<'a> {
-    /// Input rows, `lda` words apart; at least `mr` of them can be read.
+    /// Input rows, `lda` words apart; as many can be read as whole tiles of `mr` have.
     pub(crate) a: &'a [u32],
     pub(crate) lda: usize,
     /// One panel: `groups` times `nr` words.
@@ -364,7 +364,7 @@ pub(crate) struct Tile<'a> {
     pub(crate) scale: &'a [f32],
     pub(crate) clamp: Clamp,
     pub(crate) out: &'a mut [u8],
-    /// First byte of the tile in `out`, and bytes from a pixel to the next.
+    /// First byte of the first row in `out`, and bytes from a pixel to the next.
     pub(crate) offset: usize,
     pub(crate) stride: usize,
     pub(crate) rows: usize,
@@ -375,22 +375,36 @@ impl Tile<'_> {
     /// The bounds that the SIMD tiles rely on.
     #[inline(always)]
     pub(crate) fn check(&self, mr: usize, nr: usize) {
-        assert!(self.a.len() >= (mr - 1) * self.lda + self.groups);
+        assert!(self.rows >= 1 && self.cols >= 1 && self.cols <= nr);
+        assert!(self.a.len() >= (self.rows.next_multiple_of(mr) - 1) * self.lda + self.groups);
         assert!(
             self.b.len() >= self.groups * nr && self.bias.len() >= nr && self.scale.len() >= nr
         );
-        assert!(self.rows >= 1 && self.rows <= mr && self.cols >= 1 && self.cols <= nr);
         assert!(self.out.len() >= self.offset + (self.rows - 1) * self.stride + self.cols);
     }
 
-    /// Copies a finished tile of `nr` bytes a row into the output, for tiles on the edge.
+    /// Copies a finished tile of `nr` bytes a row, whose first row is `first`, into the output: for tiles on the edge.
     #[inline]
-    pub(crate) fn scatter(&mut self, nr: usize, finished: &[u8]) {
-        for (r, row) in finished.chunks_exact(nr).take(self.rows).enumerate() {
-            let at = self.offset + r * self.stride;
+    pub(crate) fn scatter(&mut self, first: usize, nr: usize, finished: &[u8]) {
+        for (r, row) in finished.chunks_exact(nr).take(self.rows - first).enumerate() {
+            let at = self.offset + (first + r) * self.stride;
             self.out[at..at + self.cols].copy_from_slice(&row[..self.cols]);
         }
     }
+}
+
+/// Operands of a product whose sums are stored as they are.
+pub(crate) struct Product<'a> {
+    /// `rows` rows of `groups` words.
+    pub(crate) a: &'a [u32],
+    /// One panel: `groups` times `nr` words.
+    pub(crate) b: &'a [u32],
+    pub(crate) groups: usize,
+    /// A multiple of `mr`.
+    pub(crate) rows: usize,
+    /// `nr` sums a row, `stride` words from a row to the next.
+    pub(crate) out: &'a mut [i32],
+    pub(crate) stride: usize,
 }
 
 /// The loops of one instruction set.
@@ -402,7 +416,7 @@ pub(crate) struct Ops {
     pub(crate) mr: usize,
     /// Channels of a tile.
     pub(crate) nr: usize,
-    /// Multiply, add, requantise, store.
+    /// Multiply, add, requantise, store: all tiles of a panel.
     pub(crate) tile: fn(&mut Tile<'_>),
     /// Winograd's loops, where the 16-bit product is the fastest that there is.
     pub(crate) winograd: Option<winograd::Ops>,

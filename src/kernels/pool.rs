@@ -62,34 +62,93 @@ pub fn average_pool(
     let (_, ow) = window.output(input.h, input.w).unwrap_or((0, 0));
     assert!(data.len() == input.len());
     out.check(rows.len() * ow, input.c);
+    let scale_of = |n: usize| {
+        scale / if include_pad { window.kernel.0 * window.kernel.1 } else { n.max(1) } as f32
+    };
+    // Half the memory where the sums leave room for it, as those of all common windows do.
+    if window.kernel.0 * window.kernel.1 <= usize::from(u16::MAX / 255) {
+        averages::<u16>(input, window, data, rows, out, ow, zero_point, scale_of, clamp);
+    } else {
+        averages::<u32>(input, window, data, rows, out, ow, zero_point, scale_of, clamp);
+    }
+}
+
+/// A sum of codes.
+trait Sum: Copy + Default + From<u8> + Into<u32> {
+    /// Never overflows here: wrapping only keeps the check out of the loop.
+    fn plus(self, other: Self) -> Self;
+}
+
+impl Sum for u16 {
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self.wrapping_add(other)
+    }
+}
+
+impl Sum for u32 {
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self.wrapping_add(other)
+    }
+}
+
+/// Sums down the columns first, then across: a pixel is added once for each row of windows that covers it.
+#[allow(clippy::too_many_arguments, reason = "mirrors the operator")]
+fn averages<T: Sum>(
+    input: Shape,
+    window: &Window,
+    data: &[u8],
+    rows: Range<usize>,
+    out: &mut Rows<'_>,
+    ow: usize,
+    zero_point: u8,
+    scale_of: impl Fn(usize) -> f32,
+    clamp: Clamp,
+) {
     let c = input.c;
-    let area = window.kernel.0 * window.kernel.1;
-    // Sums down the columns first, then across, sliding: a pixel is added once for each row of windows that covers it.
-    let mut columns = vec![0u32; input.w * c];
-    let mut sums = vec![0i32; c];
-    for (line, y) in rows.enumerate() {
+    let line = input.w * c;
+    let mut columns = vec![T::default(); line];
+    let mut sums = vec![T::default(); c];
+    for (y_out, y) in rows.enumerate() {
         let ys = span(y, window.stride.0, window.pad_before.0, window.kernel.0, input.h);
-        columns.fill(0);
-        for iy in ys.clone() {
-            for (sum, code) in columns.iter_mut().zip(&data[iy * input.w * c..][..input.w * c]) {
-                // No more than 64 x 64 codes: wrapping only keeps the check out of the loop.
-                *sum = sum.wrapping_add(u32::from(*code));
-            }
-        }
+        add_lines(&mut columns, data, line, ys.clone(), T::from);
         for x in 0..ow {
             let xs = span(x, window.stride.1, window.pad_before.1, window.kernel.1, input.w);
             let n = ys.len() * xs.len();
-            sums.fill(-((n * usize::from(zero_point)) as i32));
-            for ix in xs {
-                for (sum, column) in sums.iter_mut().zip(&columns[ix * c..][..c]) {
-                    *sum = sum.wrapping_add(*column as i32);
-                }
-            }
-            let scale = scale / if include_pad { area } else { n.max(1) } as f32;
-            let to = &mut out.data[(line * ow + x) * out.stride + out.offset..][..c];
+            let (zeros, scale) = ((n * usize::from(zero_point)) as i32, scale_of(n));
+            let to = &mut out.data[(y_out * ow + x) * out.stride + out.offset..][..c];
+            add_lines(&mut sums, &columns, c, xs, |sum| sum);
             for (code, sum) in to.iter_mut().zip(&sums) {
-                *code = requantise(*sum, scale, clamp);
+                let sum: u32 = (*sum).into();
+                *code = requantise(sum as i32 - zeros, scale, clamp);
             }
+        }
+    }
+}
+
+/// The sum of some lines of `length`, three at a time: that many are usual.
+fn add_lines<F: Copy, T: Sum>(
+    sums: &mut [T],
+    lines: &[F],
+    length: usize,
+    which: Range<usize>,
+    widen: impl Fn(F) -> T,
+) {
+    let line = |i: usize| &lines[i * length..][..length];
+    let mut at = which.start;
+    if which.len() >= 3 {
+        let all = sums.iter_mut().zip(line(at)).zip(line(at + 1)).zip(line(at + 2));
+        for (((sum, a), b), c) in all {
+            *sum = widen(*a).plus(widen(*b)).plus(widen(*c));
+        }
+        at += 3;
+    } else {
+        sums.fill(T::default());
+    }
+    for i in at..which.end {
+        for (sum, a) in sums.iter_mut().zip(line(i)) {
+            *sum = (*sum).plus(widen(*a));
         }
     }
 }

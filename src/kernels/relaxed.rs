@@ -58,21 +58,24 @@ fn behaviour() -> Option<u8> {
 
 fn tile(t: &mut Tile<'_>) {
     t.check(MR, NR);
-    let mut acc = [[i32x4_splat(0); 2]; MR];
-    let (mut a, mut b) = (t.a.as_ptr(), t.b.as_ptr());
-    // SAFETY: check() has bounded bias by NR, a by MR rows of `groups` words, b by `groups` times NR words.
-    unsafe {
-        acc.fill([v128_load(t.bias.as_ptr().cast()), v128_load(t.bias.as_ptr().add(4).cast())]);
-        for _ in 0..t.groups {
-            let weights = [v128_load(b.cast()), v128_load(b.add(4).cast())];
-            for (r, row) in acc.iter_mut().enumerate() {
-                let x = v128_load32_splat(a.add(r * t.lda));
-                row[0] = i32x4_relaxed_dot_i8x16_i7x16_add(weights[0], x, row[0]);
-                row[1] = i32x4_relaxed_dot_i8x16_i7x16_add(weights[1], x, row[1]);
+    for first in (0..t.rows).step_by(MR) {
+        let mut acc = [[i32x4_splat(0); 2]; MR];
+        // SAFETY: check() has bounded bias by NR, a by whole tiles of rows of `groups` words, b by `groups` times NR words.
+        unsafe {
+            let mut a = t.a.as_ptr().add(first * t.lda);
+            let mut b = t.b.as_ptr();
+            acc.fill([v128_load(t.bias.as_ptr().cast()), v128_load(t.bias.as_ptr().add(4).cast())]);
+            for _ in 0..t.groups {
+                let weights = [v128_load(b.cast()), v128_load(b.add(4).cast())];
+                for (r, row) in acc.iter_mut().enumerate() {
+                    let x = v128_load32_splat(a.add(r * t.lda));
+                    row[0] = i32x4_relaxed_dot_i8x16_i7x16_add(weights[0], x, row[0]);
+                    row[1] = i32x4_relaxed_dot_i8x16_i7x16_add(weights[1], x, row[1]);
+                }
+                a = a.add(1);
+                b = b.add(NR);
             }
-            a = a.add(1);
-            b = b.add(NR);
         }
+        simd128::finish(t, first, &acc);
     }
-    simd128::finish(t, &acc);
 }

@@ -1,6 +1,6 @@
 //! What the pair kernels need of a register, so that `simd128` and `avx2` share their loops.
 
-use super::Tile;
+use super::{Product, Tile};
 
 /// A register of 32-bit or 16-bit integers, or of `f32` (in the same type, as bits).
 ///
@@ -12,6 +12,8 @@ use super::Tile;
 pub(crate) trait Simd: Copy {
     /// 32-bit lanes.
     const LANES: usize;
+    /// Groups of products in one turn of the inner loop, which shares the cost of moving its pointers between them.
+    const UNROLL: usize;
     unsafe fn splat(x: i32) -> Self;
     unsafe fn load(p: *const i32) -> Self;
     unsafe fn store(self, p: *mut i32);
@@ -19,7 +21,6 @@ pub(crate) trait Simd: Copy {
     unsafe fn sub(self, o: Self) -> Self;
     unsafe fn mul(self, o: Self) -> Self;
     unsafe fn shl<const N: u32>(self) -> Self;
-    unsafe fn shr<const N: u32>(self) -> Self;
     /// One 32-bit word in all lanes.
     unsafe fn broadcast(p: *const u32) -> Self;
     /// `self + a.even * b.even + a.odd * b.odd` of 16-bit halves.
@@ -29,8 +30,15 @@ pub(crate) trait Simd: Copy {
     unsafe fn add16(self, o: Self) -> Self;
     unsafe fn sub16(self, o: Self) -> Self;
     unsafe fn shl16<const N: u32>(self) -> Self;
-    /// The rounding step of [`super::requantise`], zero point left out: 32-bit sums to 32-bit codes.
-    unsafe fn round(self, scale: Self, lo: f32, hi: f32, zero_point: i32) -> Self;
+    /// The rounding step of [`super::requantise`]: 32-bit sums to 32-bit codes. Without `CLAMPED`, `store_u8` clamps them
+    /// to the range of a byte; products have to be below 2^22 then.
+    unsafe fn round<const CLAMPED: bool>(
+        self,
+        scale: Self,
+        lo: f32,
+        hi: f32,
+        zero_point: i32,
+    ) -> Self;
     /// Narrows two registers of codes to `2 * LANES` bytes.
     unsafe fn store_u8(p: *mut u8, first: Self, second: Self);
 }
@@ -38,37 +46,41 @@ pub(crate) trait Simd: Copy {
 /// 1.5 * 2^23: adding it to a small float leaves the nearest integer (ties to even) in the low bits.
 pub(crate) const MAGIC: f32 = 12_582_912.0;
 
-/// The `MR` x `NV` registers tile on pairs: multiply, add, requantise, store.
+/// Tiles of `MR` x `NV` registers on pairs: multiply, add, requantise, store.
 ///
 /// # Safety
 ///
 /// The instruction set of `S` must be available. Bounds are asserted here.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &mut Tile<'_>) {
-    let nr = NV * S::LANES;
-    t.check(MR, nr);
-    // SAFETY: check() has bounded every row of a and the panel b by `groups`, and bias and scale by nr.
-    unsafe {
-        let mut acc = [[S::splat(0); NV]; MR];
-        for v in 0..NV {
-            let start = S::load(t.bias.as_ptr().add(v * S::LANES));
-            for row in &mut acc {
-                row[v] = start;
+    t.check(MR, NV * S::LANES);
+    for first in (0..t.rows).step_by(MR) {
+        // SAFETY: check() has bounded every row of a and the panel b by `groups`, and bias by NV registers.
+        unsafe {
+            let mut acc = [[S::splat(0); NV]; MR];
+            for v in 0..NV {
+                let start = S::load(t.bias.as_ptr().add(v * S::LANES));
+                for row in &mut acc {
+                    row[v] = start;
+                }
             }
+            let a = t.a.as_ptr().add(first * t.lda);
+            accumulate::<S, MR, NV>(&mut acc, a, t.lda, t.b.as_ptr(), t.groups);
+            finish(t, first, &acc);
         }
-        accumulate::<S, MR, NV>(&mut acc, t.a.as_ptr(), t.lda, t.b.as_ptr(), t.groups);
-        finish(t, &acc);
     }
 }
 
-/// Requantises the sums of a tile and stores them.
+/// Requantises the sums of the tile whose first row is `first`, and stores them.
 ///
 /// # Safety
 ///
-/// The instruction set of `S` must be available, and `t.check(MR, NV * S::LANES)` must have passed.
+/// The instruction set of `S` must be available, `t.check(MR, NV * S::LANES)` must have passed, and `first` be below
+/// `t.rows`.
 #[inline(always)]
 pub(crate) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
     t: &mut Tile<'_>,
+    first: usize,
     acc: &[[S; NV]; MR],
 ) {
     let nr = NV * S::LANES;
@@ -80,15 +92,15 @@ pub(crate) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
         for v in 0..NV {
             let scale = S::load(t.scale.as_ptr().add(v * S::LANES).cast());
             for row in &mut acc {
-                row[v] = row[v].round(scale, lo, hi, zero_point);
+                row[v] = row[v].round::<true>(scale, lo, hi, zero_point);
             }
         }
-        if t.rows == MR && t.cols == nr {
+        if t.rows - first >= MR && t.cols == nr {
             for (r, row) in acc.iter().enumerate() {
                 for v in (0..NV).step_by(2) {
-                    // SAFETY: check() has bounded offset + rows * stride + cols, and this tile is whole.
+                    // SAFETY: check() has bounded offset + (rows - 1) * stride + cols, and this tile is whole.
                     S::store_u8(
-                        t.out.as_mut_ptr().add(t.offset + r * t.stride + v * S::LANES),
+                        t.out.as_mut_ptr().add(t.offset + (first + r) * t.stride + v * S::LANES),
                         row[v],
                         row[v + 1],
                     );
@@ -106,7 +118,7 @@ pub(crate) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
                     );
                 }
             }
-            t.scatter(nr, &finished[..MR * nr]);
+            t.scatter(first, nr, &finished[..MR * nr]);
         }
     }
 }
@@ -127,47 +139,55 @@ pub(crate) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
     // SAFETY: see above; the pointers advance by one group at a time and are read only inside `groups`.
     unsafe {
         let mut sums = *acc;
-        let (mut a, mut b) = (a, b.cast::<i32>());
-        for _ in 0..groups {
-            let mut weights = [S::splat(0); NV];
-            for (v, w) in weights.iter_mut().enumerate() {
-                *w = S::load(b.add(v * S::LANES));
-            }
-            for (r, row) in sums.iter_mut().enumerate() {
-                let x = S::broadcast(a.add(r * lda));
+        let mut rows: [*const u32; MR] = std::array::from_fn(|r| a.add(r * lda));
+        let mut b = b.cast::<i32>();
+        let mut step = |rows: &[*const u32; MR], b: *const i32, i: usize| {
+            let weights: [S; NV] = std::array::from_fn(|v| S::load(b.add((i * NV + v) * S::LANES)));
+            for (row, a) in sums.iter_mut().zip(rows) {
+                let x = S::broadcast(a.add(i));
                 for v in 0..NV {
                     row[v] = row[v].dot(x, weights[v]);
                 }
             }
-            a = a.add(1);
-            b = b.add(NV * S::LANES);
+        };
+        let mut left = groups;
+        'depth: while left > 0 {
+            // Each group ends with a test of its own: LLVM for wasm would load the operands of one straight piece before
+            // it multiplies any, and run out of registers.
+            for i in 0..S::UNROLL {
+                step(&rows, b, i);
+                left -= 1;
+                if left == 0 {
+                    break 'depth;
+                }
+            }
+            rows = rows.map(|a| a.add(S::UNROLL));
+            b = b.add(S::UNROLL * NV * S::LANES);
         }
         *acc = sums;
     }
 }
 
-/// The same tile, sums stored as they are: `MR` rows of `NV` registers into `out`.
+/// The same tiles, sums stored as they are.
 ///
 /// # Safety
 ///
 /// The instruction set of `S` must be available. Bounds are asserted here.
 #[inline(always)]
-pub(crate) unsafe fn raw<S: Simd, const MR: usize, const NV: usize>(
-    a: &[u32],
-    lda: usize,
-    b: &[u32],
-    groups: usize,
-    out: &mut [i32],
-) {
+pub(crate) unsafe fn raw<S: Simd, const MR: usize, const NV: usize>(p: &mut Product<'_>) {
     let nr = NV * S::LANES;
-    assert!(a.len() >= (MR - 1) * lda + groups && b.len() >= groups * nr && out.len() >= MR * nr);
-    // SAFETY: the assertion bounds a, b and out.
-    unsafe {
-        let mut acc = [[S::splat(0); NV]; MR];
-        accumulate::<S, MR, NV>(&mut acc, a.as_ptr(), lda, b.as_ptr(), groups);
-        for (r, row) in acc.iter().enumerate() {
-            for (v, sum) in row.iter().enumerate() {
-                sum.store(out.as_mut_ptr().add(r * nr + v * S::LANES));
+    assert!(p.rows.is_multiple_of(MR) && p.rows > 0 && p.a.len() >= p.rows * p.groups);
+    assert!(p.b.len() >= p.groups * nr && p.out.len() >= (p.rows - 1) * p.stride + nr);
+    for first in (0..p.rows).step_by(MR) {
+        // SAFETY: the assertions bound a, b and out.
+        unsafe {
+            let mut acc = [[S::splat(0); NV]; MR];
+            let a = p.a.as_ptr().add(first * p.groups);
+            accumulate::<S, MR, NV>(&mut acc, a, p.groups, p.b.as_ptr(), p.groups);
+            for (r, row) in acc.iter().enumerate() {
+                for (v, sum) in row.iter().enumerate() {
+                    sum.store(p.out.as_mut_ptr().add((first + r) * p.stride + v * S::LANES));
+                }
             }
         }
     }

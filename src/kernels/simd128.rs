@@ -5,7 +5,7 @@
 use core::arch::wasm32::*;
 
 use super::simd::{self, MAGIC, Simd};
-use super::{Family, Ops, Tile, winograd};
+use super::{Family, Ops, Product, Tile, winograd};
 
 pub(super) static OPS: Ops = Ops {
     family: Family::Pairs,
@@ -23,6 +23,7 @@ struct V(v128);
 
 impl Simd for V {
     const LANES: usize = 4;
+    const UNROLL: usize = 4;
 
     #[inline(always)]
     unsafe fn splat(x: i32) -> Self {
@@ -55,10 +56,6 @@ impl Simd for V {
         V(i32x4_shl(self.0, N))
     }
     #[inline(always)]
-    unsafe fn shr<const N: u32>(self) -> Self {
-        V(i32x4_shr(self.0, N))
-    }
-    #[inline(always)]
     unsafe fn broadcast(p: *const u32) -> Self {
         // SAFETY: the caller's pointer is valid for 4 bytes.
         V(unsafe { v128_load32_splat(p) })
@@ -85,10 +82,18 @@ impl Simd for V {
         V(i16x8_shl(self.0, N))
     }
     #[inline(always)]
-    unsafe fn round(self, scale: Self, lo: f32, hi: f32, zero_point: i32) -> Self {
-        let real = f32x4_mul(f32x4_convert_i32x4(self.0), scale.0);
-        // pmax(a, b) is `a < b ? b : a`, one instruction on every machine; there are no NaNs here.
-        let real = f32x4_pmin(f32x4_pmax(real, f32x4_splat(lo)), f32x4_splat(hi));
+    unsafe fn round<const CLAMPED: bool>(
+        self,
+        scale: Self,
+        lo: f32,
+        hi: f32,
+        zero_point: i32,
+    ) -> Self {
+        let mut real = f32x4_mul(f32x4_convert_i32x4(self.0), scale.0);
+        if CLAMPED {
+            // pmax(a, b) is `a < b ? b : a`, one instruction on every machine; there are no NaNs here.
+            real = f32x4_pmin(f32x4_pmax(real, f32x4_splat(lo)), f32x4_splat(hi));
+        }
         let code = f32x4_add(real, f32x4_splat(MAGIC));
         V(i32x4_sub(code, i32x4_splat(MAGIC.to_bits() as i32 - zero_point)))
     }
@@ -105,9 +110,9 @@ pub(super) fn tile(t: &mut Tile<'_>) {
     unsafe { simd::tile::<V, 4, 2>(t) }
 }
 
-fn raw(a: &[u32], lda: usize, b: &[u32], groups: usize, out: &mut [i32]) {
+fn raw(p: &mut Product<'_>) {
     // SAFETY: this build has simd128 throughout.
-    unsafe { simd::raw::<V, 4, 2>(a, lda, b, groups, out) }
+    unsafe { simd::raw::<V, 4, 2>(p) }
 }
 
 fn input_2d(job: &mut winograd::Input2d<'_>) {
@@ -117,7 +122,13 @@ fn input_2d(job: &mut winograd::Input2d<'_>) {
 
 fn output_2d(job: &mut winograd::Output<'_>) {
     // SAFETY: this build has simd128 throughout.
-    unsafe { winograd::output_2d::<V>(job) }
+    unsafe {
+        if job.clamped {
+            winograd::output_2d::<V, true>(job);
+        } else {
+            winograd::output_2d::<V, false>(job);
+        }
+    }
 }
 
 fn input_1d(job: &mut winograd::Input1d<'_>) {
@@ -127,13 +138,19 @@ fn input_1d(job: &mut winograd::Input1d<'_>) {
 
 fn output_1d(job: &mut winograd::Output<'_>) {
     // SAFETY: this build has simd128 throughout.
-    unsafe { winograd::output_1d::<V>(job) }
+    unsafe {
+        if job.clamped {
+            winograd::output_1d::<V, true>(job);
+        } else {
+            winograd::output_1d::<V, false>(job);
+        }
+    }
 }
 
 /// Ends a tile whose sums another loop has made.
 #[cfg(target_feature = "relaxed-simd")]
-pub(super) fn finish(t: &mut Tile<'_>, acc: &[[v128; 2]; 4]) {
+pub(super) fn finish(t: &mut Tile<'_>, first: usize, acc: &[[v128; 2]; 4]) {
     let acc = acc.map(|row| row.map(V));
     // SAFETY: this build has simd128 throughout, and the caller has checked the tile for 4 by 8.
-    unsafe { simd::finish(t, &acc) }
+    unsafe { simd::finish(t, first, &acc) }
 }

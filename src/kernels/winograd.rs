@@ -5,7 +5,8 @@
 //! For 3x3 kernels of stride 1. A tile of 6x6 inputs gives 4x4 outputs with 36 products instead of 144. With the points
 //! 0, ±1, ±2, ∞ the transformed inputs are at most 68 * 255 and the transformed weights fit 16 bits too (it is checked),
 //! so nothing is lost: all sums are taken modulo 2^32, the output transform gives 576 y = 64 * 9 y modulo 2^32, and 9 has
-//! an inverse modulo 2^32, which leaves 64 y. As |y| < 2^25 (checked against the weights), an arithmetic shift gives y.
+//! an inverse modulo 2^32, which leaves 64 y. As |y| < 2^25 (checked against weights and biases) that is 64 y itself, and a
+//! scale that is a 64th takes the power of two away: floating point rounds 64 y as it rounds y.
 //!
 //! # One dimension: 8 points
 //!
@@ -19,7 +20,7 @@
 use std::ops::Range;
 
 use super::simd::Simd;
-use super::{ConvParams, Rows, Scratch, Shape, halves_mut};
+use super::{ConvParams, Product, Rows, Scratch, Shape, halves_mut};
 
 /// Channels of a panel, at most.
 const MAX_NR: usize = 32;
@@ -27,10 +28,13 @@ const MAX_NR: usize = 32;
 /// Bytes of transformed input that one block of tiles may take: half of a 512 KiB second-level cache.
 const BLOCK_BYTES: usize = 256 * 1024;
 
+/// Bytes of sums that lie between the products and the transform back: most of a 32 KiB first-level cache.
+const SUMS_BYTES: usize = 24 * 1024;
+
 /// The loops of one instruction set.
 pub(crate) struct Ops {
-    /// `simd::raw` on `mr` tiles by `nr` channels.
-    pub(crate) raw: fn(&[u32], usize, &[u32], usize, &mut [i32]),
+    /// `simd::raw`.
+    pub(crate) raw: fn(&mut Product<'_>),
     pub(crate) input_2d: fn(&mut Input2d<'_>),
     pub(crate) output_2d: fn(&mut Output<'_>),
     pub(crate) input_1d: fn(&mut Input1d<'_>),
@@ -64,13 +68,15 @@ pub(crate) struct Input1d<'a> {
 
 /// Transforms the sums of one tile and `nr` channels back and writes the codes.
 pub(crate) struct Output<'a> {
-    /// `[points][...]` of `nr` sums, `point_stride` words from a point to the next.
+    /// `[points][nr]` sums.
     pub(crate) m: &'a [i32],
-    pub(crate) point_stride: usize,
     pub(crate) nr: usize,
+    /// As [`Winograd::finish`] has left them.
     pub(crate) bias: &'a [i32],
     pub(crate) scale: &'a [f32],
     pub(crate) clamp: super::Clamp,
+    /// Whether sums may be so large that they have to be clamped before they are rounded.
+    pub(crate) clamped: bool,
     pub(crate) out: &'a mut [u8],
     pub(crate) offset: usize,
     /// Bytes between neighbours along the tile (1-D), or down and right (2-D).
@@ -101,6 +107,8 @@ pub(crate) struct Winograd {
     groups: usize,
     nr: usize,
     mr: usize,
+    /// See [`Output::clamped`].
+    clamped: bool,
 }
 
 const INV9: i32 = 954_437_177; // 9 * this = 1 modulo 2^32
@@ -108,7 +116,13 @@ const INV45: i32 = -1_527_099_483; // 45 * this = 1 modulo 2^32
 
 impl Winograd {
     /// Prepares the weights (OHWI), or says no: shape not suited, or numbers that could leave their range.
-    pub(crate) fn new(p: &ConvParams, weights: &[i8], nr: usize, mr: usize) -> Option<Winograd> {
+    pub(crate) fn new(
+        p: &ConvParams,
+        weights: &[i8],
+        bias: &[i32],
+        nr: usize,
+        mr: usize,
+    ) -> Option<Winograd> {
         let (kh, kw) = p.window.kernel;
         let c = p.input.c;
         // 16 halves are the widest register of a variant that has Winograd.
@@ -134,12 +148,17 @@ impl Winograd {
             Method::Line { .. } => 1 << 28,
         };
         let per_channel = kh * kw * c;
-        if weights
-            .chunks_exact(per_channel)
-            .any(|w| w.iter().map(|w| i64::from(*w).abs()).sum::<i64>() * 255 >= limit)
-        {
+        let sum = |w: &[i8]| 255 * w.iter().map(|w| i64::from(*w).abs()).sum::<i64>();
+        let largest = |(w, b): (&[i8], &i32)| sum(w) + i64::from(*b).abs();
+        let largest = weights.chunks_exact(per_channel).zip(bias).map(largest).max()?;
+        let (least, most) =
+            p.scale.iter().fold((f32::MAX, 0f32), |(a, b), s| (a.min(*s), b.max(*s)));
+        // Scales are divided by 64, which must lose nothing.
+        if largest >= limit || least < 1e-30 {
             return None;
         }
+        let whole = p.clamp.lo == 0 && p.clamp.hi == 255;
+        let clamped = !whole || largest as f32 * most > 1e6;
         let (points, k) = match method {
             Method::Square => (36, c),
             Method::Line { vertical, chunks, .. } => {
@@ -196,7 +215,18 @@ impl Winograd {
         if overflow {
             return None;
         }
-        Some(Winograd { method, weights: packed, groups, nr, mr })
+        Some(Winograd { method, weights: packed, groups, nr, mr, clamped })
+    }
+
+    /// Makes of biases and scales what the output transforms need: they add the one before they divide, and leave a power
+    /// of two to the other.
+    pub(crate) fn finish(&self, bias: &mut [i32], scale: &mut [f32]) {
+        let (factor, power) = match self.method {
+            Method::Square => (576, 64.0),
+            Method::Line { .. } => (360, 8.0),
+        };
+        bias.iter_mut().for_each(|b| *b = b.wrapping_mul(factor));
+        scale.iter_mut().for_each(|s| *s /= power);
     }
 
     /// Bytes held.
@@ -253,29 +283,31 @@ impl Winograd {
         }
     }
 
-    /// The products of one block: for each point, `tiles` rows of V by one panel, into M.
+    /// Tiles whose sums are made before they are transformed back, a multiple of `mr`.
+    fn part(&self, points: usize) -> usize {
+        (SUMS_BYTES / (points * self.nr * 4) / self.mr).max(1) * self.mr
+    }
+
+    /// The products of some tiles of a block: for each point, their rows of V by one panel, into `[tile][point][nr]`.
     fn multiply(
         &self,
         ops: &Ops,
         points: usize,
         panel: usize,
-        tiles: usize,
-        v: &[u32],
+        tiles: Range<usize>,
+        (v, point_stride): (&[u32], usize),
         m: &mut [i32],
     ) {
-        let (lda, nr) = (self.groups, self.nr);
+        let (groups, nr) = (self.groups, self.nr);
         for point in 0..points {
-            let b = &self.weights[(panel * points + point) * lda * nr..][..lda * nr];
-            for t in (0..tiles).step_by(self.mr) {
-                let at = point * tiles + t;
-                (ops.raw)(
-                    &v[at * lda..(at + self.mr) * lda],
-                    lda,
-                    b,
-                    lda,
-                    &mut m[at * nr..(at + self.mr) * nr],
-                );
-            }
+            (ops.raw)(&mut Product {
+                a: &v[point * point_stride..][tiles.start * groups..tiles.end * groups],
+                b: &self.weights[(panel * points + point) * groups * nr..][..groups * nr],
+                groups,
+                rows: tiles.len(),
+                out: &mut m[point * nr..],
+                stride: points * nr,
+            });
         }
     }
 
@@ -300,11 +332,13 @@ impl Winograd {
         let padding = vec![p.input_zero_point; line];
         s.strip.resize(6 * (4 * across + 2) * c, 0);
         s.v.resize((36 * capacity * self.groups).max(s.v.len()), 0);
-        s.m.resize((36 * capacity * nr).max(s.m.len()), 0);
+        let part = self.part(36);
+        s.m.resize((36 * part * nr).max(s.m.len()), 0);
         let mut y0 = rows.start;
         while y0 < rows.end {
             let strips = strips.min((rows.end - y0).div_ceil(4));
             let tiles = (strips * across).next_multiple_of(self.mr);
+            let point_stride = tiles * self.groups;
             for strip in 0..strips {
                 let row = |i: usize| {
                     (y0 + strip * 4 + i)
@@ -321,29 +355,32 @@ impl Winograd {
                     strip: &mut s.strip[..6 * (4 * across + 2) * c],
                     tiles: across,
                     v: &mut halves_mut(&mut s.v)[strip * across * c..],
-                    point_stride: tiles * c,
+                    point_stride: point_stride * 2,
                 });
             }
             for panel in 0..out_shape.c.div_ceil(nr) {
-                self.multiply(ops, 36, panel, tiles, &s.v, &mut s.m);
-                for tile in 0..strips * across {
-                    let (y, x) = (y0 + tile / across * 4, tile % across * 4);
-                    (ops.output_2d)(&mut Output {
-                        m: &s.m[tile * nr..],
-                        point_stride: tiles * nr,
-                        nr,
-                        bias: &bias[panel * nr..],
-                        scale: &scale[panel * nr..],
-                        clamp: p.clamp,
-                        offset: ((y - rows.start) * out_shape.w + x) * out.stride
-                            + out.offset
-                            + panel * nr,
-                        out: out.data,
-                        step: [out_shape.w * out.stride, out.stride],
-                        valid: [(rows.end - y).min(4), (out_shape.w - x).min(4)],
-                        n: 4,
-                        channels: (out_shape.c - panel * nr).min(nr),
-                    });
+                for start in (0..tiles).step_by(part) {
+                    let end = (start + part).min(tiles);
+                    self.multiply(ops, 36, panel, start..end, (&s.v, point_stride), &mut s.m);
+                    for tile in start..end.min(strips * across) {
+                        let (y, x) = (y0 + tile / across * 4, tile % across * 4);
+                        (ops.output_2d)(&mut Output {
+                            m: &s.m[(tile - start) * 36 * nr..],
+                            nr,
+                            bias: &bias[panel * nr..],
+                            scale: &scale[panel * nr..],
+                            clamp: p.clamp,
+                            clamped: self.clamped,
+                            offset: ((y - rows.start) * out_shape.w + x) * out.stride
+                                + out.offset
+                                + panel * nr,
+                            out: out.data,
+                            step: [out_shape.w * out.stride, out.stride],
+                            valid: [(rows.end - y).min(4), (out_shape.w - x).min(4)],
+                            n: 4,
+                            channels: (out_shape.c - panel * nr).min(nr),
+                        });
+                    }
                 }
             }
             y0 += strips * 4;
@@ -371,7 +408,8 @@ impl Winograd {
         let block = self.block(8).min(all.next_multiple_of(self.mr));
         let padding = vec![p.input_zero_point; c];
         s.v.resize((8 * block * self.groups).max(s.v.len()), 0);
-        s.m.resize((8 * block * nr).max(s.m.len()), 0);
+        let part = self.part(8);
+        s.m.resize((8 * part * nr).max(s.m.len()), 0);
         // First output of a tile.
         let place = |tile: usize| {
             let (line, x) = (tile / across, tile % across);
@@ -381,6 +419,7 @@ impl Winograd {
         while first < all {
             let count = block.min(all - first);
             let tiles = count.next_multiple_of(self.mr);
+            let point_stride = tiles * self.groups;
             for t in 0..count {
                 let (y, x) = place(first + t);
                 for group in 0..k / c {
@@ -410,31 +449,34 @@ impl Winograd {
                             pixel(7),
                         ],
                         v: &mut halves_mut(&mut s.v)[t * k + group * c..],
-                        point_stride: tiles * k,
+                        point_stride: point_stride * 2,
                     });
                 }
             }
             for panel in 0..out_shape.c.div_ceil(nr) {
-                self.multiply(ops, 8, panel, tiles, &s.v, &mut s.m);
-                for t in 0..count {
-                    let (y, x) = place(first + t);
-                    let left = if vertical { rows.end - y } else { out_shape.w - x };
-                    (ops.output_1d)(&mut Output {
-                        m: &s.m[t * nr..],
-                        point_stride: tiles * nr,
-                        nr,
-                        bias: &bias[panel * nr..],
-                        scale: &scale[panel * nr..],
-                        clamp: p.clamp,
-                        offset: ((y - rows.start) * out_shape.w + x) * out.stride
-                            + out.offset
-                            + panel * nr,
-                        out: out.data,
-                        step: [0, if vertical { out_shape.w * out.stride } else { out.stride }],
-                        valid: [1, left.min(n)],
-                        n,
-                        channels: (out_shape.c - panel * nr).min(nr),
-                    });
+                for start in (0..tiles).step_by(part) {
+                    let end = (start + part).min(tiles);
+                    self.multiply(ops, 8, panel, start..end, (&s.v, point_stride), &mut s.m);
+                    for t in start..end.min(count) {
+                        let (y, x) = place(first + t);
+                        let left = if vertical { rows.end - y } else { out_shape.w - x };
+                        (ops.output_1d)(&mut Output {
+                            m: &s.m[(t - start) * 8 * nr..],
+                            nr,
+                            bias: &bias[panel * nr..],
+                            scale: &scale[panel * nr..],
+                            clamp: p.clamp,
+                            clamped: self.clamped,
+                            offset: ((y - rows.start) * out_shape.w + x) * out.stride
+                                + out.offset
+                                + panel * nr,
+                            out: out.data,
+                            step: [0, if vertical { out_shape.w * out.stride } else { out.stride }],
+                            valid: [1, left.min(n)],
+                            n,
+                            channels: (out_shape.c - panel * nr).min(nr),
+                        });
+                    }
                 }
             }
             first += count;
@@ -447,9 +489,10 @@ impl Winograd {
             Method::Square => {
                 let across = out.w.div_ceil(4);
                 let tiles = ((self.block(36) / across).max(1) * across).next_multiple_of(self.mr);
-                36 * tiles * (self.groups + self.nr) * 4 + 12 * (4 * across + 2) * p.input.c
+                36 * (tiles * self.groups + self.part(36) * self.nr) * 4
+                    + 12 * (4 * across + 2) * p.input.c
             }
-            Method::Line { .. } => 8 * self.block(8) * (self.groups + self.nr) * 4,
+            Method::Line { .. } => 8 * (self.block(8) * self.groups + self.part(8) * self.nr) * 4,
         }
     }
 }
@@ -460,11 +503,11 @@ fn points_6(g: [i32; 3]) -> [i32; 6] {
     [a, a + b + c, a - b + c, a + 2 * b + 4 * c, a - 2 * b + 4 * c, c]
 }
 
-/// The factors of the inverse of F(4, 3), over 24.
-const INVERSE_6: [i32; 6] = [6, -4, -4, 1, 1, 24];
+/// The factors of the inverse of F(4, 3), over 24; the last is left at half, so that products of two stay within 16 bits
+/// with weights of 8, and the output transform doubles it.
+const INVERSE_6: [i32; 6] = [6, -4, -4, 1, 1, 12];
 
-/// 36 transformed weights, `[down][right]`. The inverse's factors are applied along the columns (down) only: both would
-/// leave 16 bits.
+/// 36 transformed weights, `[down][right]`.
 #[inline]
 fn square_weights(g: impl Fn(usize, usize) -> i8) -> [i32; 36] {
     let right: [[i32; 6]; 3] =
@@ -473,7 +516,7 @@ fn square_weights(g: impl Fn(usize, usize) -> i8) -> [i32; 36] {
     for x in 0..6 {
         for (y, value) in points_6([right[0][x], right[1][x], right[2][x]]).into_iter().enumerate()
         {
-            all[y * 6 + x] = value * INVERSE_6[y];
+            all[y * 6 + x] = value * INVERSE_6[y] * INVERSE_6[x];
         }
     }
     all
@@ -593,62 +636,67 @@ unsafe fn put<S: Simd>(job: &mut Output<'_>, at: usize, channel: usize, first: S
     }
 }
 
+/// A^T m of F(4, 3), with what [`INVERSE_6`] has left out.
+#[inline(always)]
+unsafe fn output_6<S: Simd>([m0, m1, m2, m3, m4, m5]: [S; 6]) -> [S; 4] {
+    // SAFETY: lane arithmetic only; the caller vouches for the instruction set.
+    unsafe {
+        let (s12, d12, s34, d34) = (m1.add(m2), m1.sub(m2), m3.add(m4), m3.sub(m4));
+        [
+            m0.add(s12).add(s34),
+            d12.add(d34.shl::<1>()),
+            s12.add(s34.shl::<2>()),
+            d12.add(d34.shl::<3>()).add(m5.shl::<1>()),
+        ]
+    }
+}
+
 /// See [`Output`], for F(4x4, 3x3).
 ///
 /// # Safety
 ///
 /// The instruction set of `S` must be available. Bounds are asserted here.
 #[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "both are indexed by lane and by place")]
-pub(crate) unsafe fn output_2d<S: Simd>(job: &mut Output<'_>) {
-    assert!(
-        job.m.len() >= 35 * job.point_stride + job.nr
-            && job.bias.len() >= job.nr
-            && job.scale.len() >= job.nr
-    );
+#[allow(
+    clippy::needless_range_loop,
+    reason = "as iterators, V8's code for it takes a fifth longer"
+)]
+pub(crate) unsafe fn output_2d<S: Simd, const CLAMPED: bool>(job: &mut Output<'_>) {
+    assert!(job.m.len() >= 36 * job.nr && job.bias.len() >= job.nr && job.scale.len() >= job.nr);
     assert!(job.nr.is_multiple_of(2 * S::LANES));
     let (lo, hi) = job.clamp.bounds();
     let zero_point = i32::from(job.clamp.zero_point);
-    // SAFETY: channel + LANES <= nr bounds all reads by the assertion.
+    // SAFETY: channel + 2 * LANES <= nr bounds all reads by the assertion.
     unsafe {
         let inverse = S::splat(INV9);
         for channel in (0..job.nr).step_by(2 * S::LANES) {
-            let mut codes = [[S::splat(0); 2]; 16];
-            for half in 0..2 {
+            let mut down = [[[S::splat(0); 6]; 4]; 2];
+            for (half, down) in down.iter_mut().enumerate() {
                 let channel = channel + half * S::LANES;
-                let m = job.m.as_ptr().add(channel);
-                let mut down = [[S::splat(0); 6]; 4];
                 for j in 0..6 {
-                    let at = |i: usize| S::load(m.add((i * 6 + j) * job.point_stride));
-                    let (m1, m2, m3, m4) = (at(1), at(2), at(3), at(4));
-                    let (s12, d12, s34, d34) = (m1.add(m2), m1.sub(m2), m3.add(m4), m3.sub(m4));
-                    down[0][j] = at(0).add(s12).add(s34);
-                    down[1][j] = d12.add(d34.shl::<1>());
-                    down[2][j] = s12.add(s34.shl::<2>());
-                    down[3][j] = d12.add(d34.shl::<3>()).add(at(5));
-                }
-                let bias = S::load(job.bias.as_ptr().add(channel));
-                let scale = S::load(job.scale.as_ptr().add(channel).cast());
-                for (i, [m0, m1, m2, m3, m4, m5]) in down.into_iter().enumerate() {
-                    let (s12, d12, s34, d34) = (m1.add(m2), m1.sub(m2), m3.add(m4), m3.sub(m4));
-                    let m0 = m0.shl::<2>().add(m0.shl::<1>()); // 6 m0
-                    let m5 = m5.shl::<2>().add(m5.shl::<1>()); // 6 of the 24 m5
-                    let y = [
-                        m0.sub(s12.shl::<2>()).add(s34),
-                        d34.sub(d12.shl::<1>()).shl::<1>(),
-                        s34.sub(s12).shl::<2>(),
-                        d34.shl::<1>().sub(d12).add(m5).shl::<2>(),
-                    ];
-                    for (j, y) in y.into_iter().enumerate() {
-                        let sum = y.mul(inverse).shr::<6>().add(bias);
-                        codes[i * 4 + j][half] = sum.round(scale, lo, hi, zero_point);
+                    let m = job.m.as_ptr().add(j * job.nr + channel);
+                    let mut column: [S; 6] =
+                        std::array::from_fn(|i| S::load(m.add(i * 6 * job.nr)));
+                    if j == 1 {
+                        // What is added at the point 1, 1 comes out in every output.
+                        column[1] = column[1].add(S::load(job.bias.as_ptr().add(channel)));
+                    }
+                    for (row, sum) in down.iter_mut().zip(output_6(column)) {
+                        row[j] = sum;
                     }
                 }
             }
+            let scales =
+                [0, S::LANES].map(|half| S::load(job.scale.as_ptr().add(channel + half).cast()));
             for i in 0..job.valid[0] {
+                let codes = [0, 1].map(|half| {
+                    output_6(down[half][i]).map(|sum| {
+                        // 64 times the sum, as the scale is a 64th.
+                        sum.mul(inverse).round::<CLAMPED>(scales[half], lo, hi, zero_point)
+                    })
+                });
                 for j in 0..job.valid[1] {
-                    let [first, second] = codes[i * 4 + j];
-                    put(job, i * job.step[0] + j * job.step[1], channel, first, second);
+                    put(job, i * job.step[0] + j * job.step[1], channel, codes[0][j], codes[1][j]);
                 }
             }
         }
@@ -714,12 +762,8 @@ pub(crate) unsafe fn input_1d<S: Simd>(job: &mut Input1d<'_>) {
 /// The instruction set of `S` must be available. Bounds are asserted here.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "both are indexed by lane and by place")]
-pub(crate) unsafe fn output_1d<S: Simd>(job: &mut Output<'_>) {
-    assert!(
-        job.m.len() >= 7 * job.point_stride + job.nr
-            && job.bias.len() >= job.nr
-            && job.scale.len() >= job.nr
-    );
+pub(crate) unsafe fn output_1d<S: Simd, const CLAMPED: bool>(job: &mut Output<'_>) {
+    assert!(job.m.len() >= 8 * job.nr && job.bias.len() >= job.nr && job.scale.len() >= job.nr);
     assert!(job.nr.is_multiple_of(2 * S::LANES));
     let (lo, hi) = job.clamp.bounds();
     let zero_point = i32::from(job.clamp.zero_point);
@@ -730,8 +774,10 @@ pub(crate) unsafe fn output_1d<S: Simd>(job: &mut Output<'_>) {
             let mut codes = [[S::splat(0); 2]; 5];
             for half in 0..2 {
                 let channel = channel + half * S::LANES;
-                let at = |i: usize| S::load(job.m.as_ptr().add(i * job.point_stride + channel));
-                let (s1, d1) = (at(1).add(at(2)), at(1).sub(at(2)));
+                let at = |i: usize| S::load(job.m.as_ptr().add(i * job.nr + channel));
+                // What is added at the point 1 comes out in every output.
+                let one = at(1).add(S::load(job.bias.as_ptr().add(channel)));
+                let (s1, d1) = (one.add(at(2)), one.sub(at(2)));
                 let (s2, d2) = (at(3).add(at(4)), at(3).sub(at(4)));
                 let (sh, dh) = (at(5).add(at(6)), at(5).sub(at(6)));
                 // y_i = 2^i (..) + 2^(n-1-i) (..), written out for n = 4 and n = 5
@@ -752,11 +798,10 @@ pub(crate) unsafe fn output_1d<S: Simd>(job: &mut Output<'_>) {
                         S::splat(0),
                     ]
                 };
-                let bias = S::load(job.bias.as_ptr().add(channel));
                 let scale = S::load(job.scale.as_ptr().add(channel).cast());
                 for (j, y) in y.into_iter().enumerate() {
-                    codes[j][half] =
-                        y.mul(inverse).shr::<3>().add(bias).round(scale, lo, hi, zero_point);
+                    // 8 times the sum, as the scale is an eighth.
+                    codes[j][half] = y.mul(inverse).round::<CLAMPED>(scale, lo, hi, zero_point);
                 }
             }
             for (j, [first, second]) in codes.into_iter().take(job.valid[1]).enumerate() {
