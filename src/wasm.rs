@@ -65,6 +65,8 @@ export interface FileEntry {
 /** Row by row; positive cells speak for the match, negative ones against it. */
 export interface HeatMap { width: number; height: number; values: number[] }
 export interface PictureHeader { format: string; width: number; height: number }
+/** Multiplications of one run of the network on one kind of inner loop: as the textbook counts them, and done. */
+export interface Work { variant: string; macs: number; products: number }
 /** Every method throws errors of this shape. */
 export interface LookalikeError extends Error {
   kind: "bad-picture" | "unsupported" | "too-large" | "bad-model" | "bad-index" | "bad-catalog"
@@ -92,6 +94,8 @@ extern "C" {
     pub type JsHeatMap;
     #[wasm_bindgen(typescript_type = "Product")]
     pub type JsProduct;
+    #[wasm_bindgen(typescript_type = "Work[]")]
+    pub type JsWork;
 }
 
 #[derive(Serialize)]
@@ -267,6 +271,20 @@ impl LookalikeEngine {
         };
         let row = products.row(id).map_err(thrown)?;
         to_js(&products.get(row))
+    }
+
+    /// What a run of the network multiplies, for measurements; empty if our kernels do not run it.
+    pub fn work(&self) -> Result<JsWork, JsValue> {
+        to_js(&self.0.network().map(|network| network.work()).unwrap_or_default())
+    }
+
+    /// Multiplies operands that stay in the first-level cache and gives the number of products, for measurements:
+    /// what `work` is done with, at its best. 0 for a variant that this module or machine has not.
+    #[wasm_bindgen(js_name = innerLoop)]
+    pub fn inner_loop(variant: &str, repeats: usize) -> f64 {
+        use crate::kernels::{Isa, peak};
+        let isa = Isa::available().into_iter().find(|isa| format!("{isa:?}") == variant);
+        isa.map_or(0.0, |isa| peak::inner_loop(isa, repeats) as f64)
     }
 
     /// The ids of the products of rows `from..to`.

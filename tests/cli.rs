@@ -315,3 +315,38 @@ fn wrong_calls_exit_with_2() {
         assert_eq!(lookalike(args).status.code(), Some(2), "{args:?}");
     }
 }
+
+#[test]
+fn quantising_is_measured_against_real_numbers() {
+    let root = folder("quantised");
+    let shop = shop(&root);
+    let source = format!("{ROOT}/tests/models/tiny.onnx");
+    let prepare = |name: &str, options: &[&str]| {
+        let model = root.join(name);
+        let call = ["model", "prepare", &source, "-o", text(&model), "--layer", "first,joined"];
+        succeed(&[&call[..], options].concat());
+        model
+    };
+    let real = prepare("real.onnx", &["--weight-bits", "32"]);
+    let usual = prepare("usual.onnx", &["--calibrate", text(&shop)]);
+    let finer = prepare("finer.onnx", &["--calibrate", text(&shop), "--weight-bits", "8"]);
+    let cosines = |model: &Path, against: &Path| -> Vec<f64> {
+        let call = ["eval", "quantised", text(&shop), "--model", text(model), "--against"];
+        let rows = json(&[&call[..], &[text(against), "--json"]].concat());
+        let row = &rows[0];
+        assert_eq!((&row["pictures"], rows.as_array().unwrap().len()), (&Value::from(24), 1));
+        assert!(row["model"]["p_at_5"].is_f64() && row["against"]["p_at_5"].is_f64());
+        let layers = row["cosines"].as_array().unwrap();
+        layers.iter().map(|l| l["min"].as_f64().unwrap()).collect()
+    };
+    assert!(cosines(&real, &real).iter().all(|c| *c > 0.999_999));
+    let (usual, finer) = (cosines(&usual, &real), cosines(&finer, &real));
+    assert_eq!(usual.len(), 2);
+    for (usual, finer) in usual.iter().zip(&finer) {
+        assert!((0.97..1.0).contains(usual) && (0.97..1.0).contains(finer), "{usual} {finer}");
+    }
+    let other = root.join("other.onnx");
+    succeed(&["model", "prepare", &source, "-o", text(&other), "--layer", "first"]);
+    let call = ["eval", "quantised", text(&shop), "--model", text(&other), "--against"];
+    assert!(fail(&[&call[..], &[text(&real)]].concat()).contains("layers"));
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{catalogue, files};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Limits, Picture, decode};
-use crate::model::{Calibration, PrepareOptions, parse_triple, prepare};
+use crate::model::{Calibration, PrepareOptions, RangeRule, Weights, parse_triple, prepare};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -30,6 +30,14 @@ pub(super) struct Args {
     /// integers; up to 64 of them are looked at. Without, only its weights are quantised.
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
+    /// How a tensor's range is taken from what the pictures give: `error` for the smallest mean square
+    /// error, `whole`, or the share of its values that it holds, such as 0.9999.
+    #[arg(long, value_name = "RULE", default_value = "error", value_parser = range_rule, requires = "calibrate")]
+    range: RangeRule,
+    /// Bits of a weight: 7 or 8 with --calibrate, else 8, or 32 to keep real numbers. 7 if absent, or
+    /// 8 without --calibrate.
+    #[arg(long, value_name = "BITS", value_parser = weights)]
+    weight_bits: Option<Weights>,
     /// A name for people; the file's name if absent.
     #[arg(long)]
     name: Option<String>,
@@ -42,6 +50,24 @@ fn triple(text: &str) -> std::result::Result<Triple, String> {
     parse_triple(text).map(Triple).ok_or_else(|| "one number or three are needed".to_owned())
 }
 
+fn range_rule(text: &str) -> std::result::Result<RangeRule, String> {
+    match (text, text.parse()) {
+        ("error", _) => Ok(RangeRule::SquareError),
+        ("whole", _) => Ok(RangeRule::Whole),
+        (_, Ok(share)) if share > 0.0 && share <= 1.0 => Ok(RangeRule::Share(share)),
+        _ => Err("`error`, `whole`, or a share above 0 and up to 1 is needed".to_owned()),
+    }
+}
+
+fn weights(text: &str) -> std::result::Result<Weights, String> {
+    match text {
+        "7" => Ok(Weights::Usual),
+        "8" => Ok(Weights::Bits8),
+        "32" => Ok(Weights::Real),
+        _ => Err("7, 8 or 32 is needed".to_owned()),
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<()> {
     let bytes = files::read(&args.input)?;
     let given = bytes.len();
@@ -52,13 +78,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
         input_size: args.input_size,
         mean: args.mean.0,
         std: args.std.0,
+        weights: args.weight_bits.unwrap_or_default(),
     };
     let pictures = match &args.calibrate {
         Some(path) => pictures(path)?,
         None => Vec::new(),
     };
     let bar = files::progress(pictures.len(), "calibrating");
-    let calibration = Calibration { pictures: &pictures, seen: &|| bar.inc(1) };
+    let calibration = Calibration { pictures: &pictures, range: args.range, seen: &|| bar.inc(1) };
     let calibration = args.calibrate.is_some().then_some(&calibration);
     let (prepared, spec) =
         prepare(bytes, &options, calibration).map_err(|e| e.at(args.input.display()))?;

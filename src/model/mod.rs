@@ -16,7 +16,9 @@ use std::sync::{Mutex, PoisonError};
 
 pub use features::{FeatureMap, Features};
 #[cfg(feature = "cli")]
-pub use prepare::{Calibration, PrepareOptions, prepare};
+pub use int8::quantise::RangeRule;
+#[cfg(feature = "cli")]
+pub use prepare::{Calibration, PrepareOptions, Weights, prepare};
 #[cfg(feature = "cli")]
 pub(crate) use spec::parse_triple;
 pub use spec::{Layer, Layout, ModelSpec};
@@ -68,6 +70,17 @@ impl Engine {
     pub fn runtime(&self) -> Runtime {
         if self.not_lowered.is_some() { Runtime::Tract } else { Runtime::Int8 }
     }
+}
+
+/// What a run multiplies on one kind of inner loop.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Work {
+    /// Name of the [`crate::kernels::Isa`].
+    pub variant: String,
+    /// Multiplications as the textbook counts them.
+    pub macs: u64,
+    /// Multiplications done, fewer where Winograd's method is used.
+    pub products: u64,
 }
 
 impl Network {
@@ -133,6 +146,16 @@ impl Network {
                 weight_bytes: 0,
                 run_bytes: 0,
             },
+        }
+    }
+
+    /// The multiplications of one run, by inner loop; empty if tract runs the network.
+    #[must_use]
+    pub fn work(&self) -> Vec<Work> {
+        match &self.runner {
+            Runner::Int8(own) => own.program.work(),
+            #[cfg(feature = "tract")]
+            Runner::Tract(..) => Vec::new(),
         }
     }
 

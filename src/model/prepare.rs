@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
-use super::int8::quantise::{self, Observed};
+use super::int8::quantise::{self, Observed, RangeRule};
 use super::onnx::{self, bad};
 use super::proto::{GraphProto, ModelProto, TensorProto};
 use super::spec::{Layer, Layout, ModelSpec};
@@ -33,12 +33,28 @@ pub struct PrepareOptions {
     pub mean: [f32; 3],
     /// Per channel, divided by after that.
     pub std: [f32; 3],
+    /// What is made of the weights.
+    pub weights: Weights,
+}
+
+/// How weights are stored: with one scale for each output channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weights {
+    /// As codes of -63 to 63 with a calibration, else of -127 to 127.
+    #[default]
+    Usual,
+    /// As codes of -127 to 127. With a calibration, machines whose 8-bit products saturate take longer over them.
+    Bits8,
+    /// As they are; not with a calibration.
+    Real,
 }
 
 /// Pictures to learn the ranges of activations from, so that the whole network can run in integers.
 pub struct Calibration<'a> {
     /// Of the kind that the network will see; some dozens do.
     pub pictures: &'a [Picture],
+    /// How a tensor's range is taken from the values that they give.
+    pub range: RangeRule,
     /// Called when the network has seen one more.
     pub seen: &'a (dyn Fn() + Sync),
 }
@@ -92,12 +108,24 @@ pub fn prepare(
     fold_batch_norm(graph)?;
     let ranks_and_dims = tract::layer_dims(&model, &input, layout)?;
     match calibration {
+        None if options.weights == Weights::Real => {}
         None => quantise_weights(onnx::graph_mut(&mut model)?)?,
         Some(calibration) => {
+            let weight_max = match options.weights {
+                Weights::Usual => 63.0,
+                Weights::Bits8 => 127.0,
+                Weights::Real => {
+                    let context = "a network that runs in integers cannot keep real weights";
+                    return Err(Error::new(ErrorKind::BadQuery, context));
+                }
+            };
             let observed = observe(&model, &layers, &input, layout, calibration)?;
-            let ranges = observed.iter().map(|(name, seen)| (name.clone(), seen.range())).collect();
+            let ranges = observed
+                .iter()
+                .map(|(name, seen)| (name.clone(), seen.range(calibration.range)))
+                .collect();
             let graph = onnx::graph_mut(&mut model)?;
-            quantise::apply(graph, &layers, input_range(&input), &ranges)?;
+            quantise::apply(graph, &layers, input_range(&input), &ranges, weight_max)?;
         }
     }
     let graph = onnx::graph_mut(&mut model)?;

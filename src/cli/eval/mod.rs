@@ -4,6 +4,7 @@ mod heldout;
 mod learning;
 mod memory;
 mod neighbours;
+mod quantised;
 mod report;
 
 use crate::error::Result;
@@ -22,11 +23,14 @@ pub(super) struct Args {
 enum Protocol {
     /// Time and memory of learning, and of building the graph, at growing sizes of a catalogue.
     Learning(learning::Args),
+    /// What quantising a network costs: cosines to it in real numbers, and both networks' neighbours.
+    Quantised(quantised::Args),
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
     match &args.protocol {
         None => neighbours::run(&args.neighbours),
         Some(Protocol::Learning(args)) => learning::run(args),
+        Some(Protocol::Quantised(args)) => quantised::run(args),
     }
 }

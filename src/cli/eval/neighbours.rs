@@ -64,7 +64,7 @@ pub(super) struct Args {
 const DEPTH: usize = 10;
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Label {
+pub(super) enum Label {
     /// The last word of the title without numbers: "Office chair 2" is a chair. A couch is a sofa.
     TitleNoun,
     /// The category column.
@@ -73,7 +73,7 @@ enum Label {
 
 /// Leave-one-out figures of one recipe; shares are 0 to 1.
 #[derive(Debug, Default, Serialize)]
-struct Figures {
+pub(super) struct Figures {
     /// Share of queries whose best neighbour has their label.
     top1: f64,
     /// Mean share of the best 5 that have the query's label.
@@ -112,7 +112,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// The label of each item, `None` for those that take no part.
-fn labels<'a>(
+pub(super) fn labels<'a>(
     names: impl Iterator<Item = Option<String>> + 'a,
     min_label: usize,
 ) -> Vec<Option<String>> {
@@ -133,7 +133,7 @@ fn title_noun(title: &str) -> Option<String> {
     Some(if noun == "couch" { "sofa".into() } else { noun })
 }
 
-fn label(product: &Product, by: Label) -> Option<String> {
+pub(super) fn label(product: &Product, by: Label) -> Option<String> {
     match by {
         Label::TitleNoun => title_noun(&product.title),
         Label::Category => product.category.clone(),
@@ -142,7 +142,7 @@ fn label(product: &Product, by: Label) -> Option<String> {
 
 /// Leave-one-out over all labelled rows. `neighbours(row, k)` gives the rows nearest to `row`,
 /// best first; itself may be among them.
-fn leave_one_out(
+pub(super) fn leave_one_out(
     labels: &[Option<String>],
     neighbours: impl Fn(usize, usize) -> Result<Vec<usize>> + Sync,
 ) -> Result<Vec<Answer>> {
@@ -160,7 +160,7 @@ fn leave_one_out(
 
 /// Figures over the answers to labelled queries. Products without a label are found as well, and
 /// are wrong.
-fn figures(labels: &[Option<String>], answers: &[Answer]) -> Result<Figures> {
+pub(super) fn figures(labels: &[Option<String>], answers: &[Answer]) -> Result<Figures> {
     let asked: Vec<(&Answer, &String)> =
         answers.iter().filter_map(|a| Some((a, labels[a.query].as_ref()?))).collect();
     if asked.is_empty() {
@@ -309,7 +309,7 @@ fn describe(recipe: &Recipe) -> String {
 }
 
 impl Figures {
-    fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> String {
         format!(
             "top1 {:.3}, p@5 {:.3}, p@10 {:.3} over {} queries with {} labels",
             self.top1, self.p_at_5, self.p_at_10, self.queries, self.labels
@@ -388,7 +388,9 @@ fn eval_folder(folder: &Path, model: &Path, args: &Args) -> Result<()> {
 }
 
 /// Neighbours by comparing int8 codes with every other.
-fn scan(embeddings: &[Embedding]) -> Result<impl Fn(usize, usize) -> Result<Vec<usize>> + Sync> {
+pub(super) fn scan(
+    embeddings: &[Embedding],
+) -> Result<impl Fn(usize, usize) -> Result<Vec<usize>> + Sync> {
     let codes = Codes::from_embeddings(embeddings)?;
     Ok(move |row: usize, k: usize| {
         let mut scored: Vec<(usize, f32)> =

@@ -7,7 +7,7 @@
 mod lower;
 mod program;
 #[cfg(feature = "cli")]
-pub(super) mod quantise;
+pub(crate) mod quantise;
 
 pub(crate) use lower::{NotLowered, lower};
 pub(crate) use program::{Alone, Program, State};

@@ -6,6 +6,7 @@ use crate::kernels::{
     AddParams, BadLayer, Clamp, Conv, Depthwise, Rows, Scratch, Shape, Window, add, average_pool,
     max_pool, requantise_map,
 };
+use crate::model::Work;
 
 /// Most memory that the maps of one network may take.
 const MAX_MAPS: usize = 1 << 30;
@@ -317,6 +318,25 @@ impl Program {
             };
             (step.name.as_str(), kind, macs, products)
         })
+    }
+
+    /// The multiplications of the convolutions, by inner loop.
+    pub(crate) fn work(&self) -> Vec<Work> {
+        let mut all: Vec<Work> = Vec::new();
+        for step in &self.steps {
+            if let Op::Conv(conv) = &step.op {
+                let variant = format!("{:?}", conv.variant().0);
+                let (macs, products) = (conv.macs(), conv.products());
+                match all.iter_mut().find(|work| work.variant == variant) {
+                    Some(work) => {
+                        work.macs += macs;
+                        work.products += products;
+                    }
+                    None => all.push(Work { variant, macs, products }),
+                }
+            }
+        }
+        all
     }
 
     /// Bytes: packed weights, maps of one run, work space of one thread.

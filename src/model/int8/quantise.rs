@@ -1,7 +1,7 @@
 //! A real-valued graph to static QDQ: weights int8 per output channel, activations uint8 per tensor, biases int32.
 //!
-//! Weights take 7 bits, -63..=63. Products of a code and such a weight cannot saturate in pairs of 16 bits, so every
-//! machine's 8-bit dot product is exact on them (see `kernels::relaxed`), and onnxruntime's too.
+//! Weights take 7 bits, -63..=63, unless told otherwise. Products of a code and such a weight cannot saturate in pairs of
+//! 16 bits, so every machine's 8-bit dot product is exact on them (see `kernels::relaxed`), and onnxruntime's too.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,8 +10,16 @@ use crate::model::onnx::{self, bad};
 use crate::model::proto::{DataType, GraphProto, NodeProto, TensorProto};
 use crate::model::write;
 
-/// Largest magnitude of a weight's code.
-const WEIGHT_MAX: f32 = 63.0;
+/// How the range of a tensor's values is taken from what was seen of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RangeRule {
+    /// The one with the smallest mean square error, of rounding and of clipping.
+    SquareError,
+    /// The one that holds this share of the values above zero, 0 to 1.
+    Share(f64),
+    /// From the smallest to the largest value.
+    Whole,
+}
 
 /// Bins of a histogram.
 const BINS: usize = 2048;
@@ -69,12 +77,33 @@ impl Observed {
         self.bins.iter_mut().zip(other.bins).for_each(|(a, b)| *a += b);
     }
 
-    /// The range to quantise: from the smallest value to the bound that makes the mean square error smallest, where
-    /// larger values are clipped and the others rounded. Ranges that cross zero are taken whole.
-    pub(crate) fn range(&self) -> (f32, f32) {
+    /// The range to quantise: larger values are clipped and the others rounded. Ranges that cross zero are taken whole.
+    pub(crate) fn range(&self, rule: RangeRule) -> (f32, f32) {
         if self.min < 0.0 || self.max <= 0.0 {
             return (self.min, self.max.max(0.0));
         }
+        match rule {
+            RangeRule::Whole => (0.0, self.max),
+            RangeRule::Share(share) => (0.0, self.quantile(share)),
+            RangeRule::SquareError => (0.0, self.least_error()),
+        }
+    }
+
+    /// The right edge of the bin where the share of the values above zero is reached.
+    fn quantile(&self, share: f64) -> f32 {
+        let wanted = share * self.bins.iter().sum::<u64>() as f64;
+        let mut seen = 0;
+        for (i, n) in self.bins.iter().enumerate() {
+            seen += n;
+            if seen as f64 >= wanted {
+                return ((i + 1) as f32 * self.width / BINS as f32).min(self.max);
+            }
+        }
+        self.max
+    }
+
+    /// The upper bound that makes the mean square error smallest.
+    fn least_error(&self) -> f32 {
         let error = |bound: f32| {
             let step = bound / 255.0;
             let rounding = f64::from(step * step / 12.0);
@@ -88,7 +117,7 @@ impl Observed {
         };
         let bounds = (24..=128).map(|i| self.max * i as f32 / 128.0);
         let best = bounds.map(|b| (error(b), b)).min_by(|a, b| a.0.total_cmp(&b.0));
-        (0.0, best.map_or(self.max, |(_, b)| b))
+        best.map_or(self.max, |(_, b)| b)
     }
 }
 
@@ -143,7 +172,8 @@ impl Quant {
     }
 }
 
-/// Quantises `graph` in place. `ranges` has an entry for each of [`points`]; `input_range` is that of the input.
+/// Quantises `graph` in place. `ranges` has an entry for each of [`points`]; `input_range` is that of the input;
+/// `weight_max` is the largest magnitude of a weight's code.
 ///
 /// # Errors
 /// `BadModel` when weights are missing or not finite, or a range is.
@@ -152,6 +182,7 @@ pub(crate) fn apply(
     outputs: &[String],
     input_range: (f32, f32),
     ranges: &HashMap<String, (f32, f32)>,
+    weight_max: f32,
 ) -> Result<()> {
     let input = write::input(graph)?.name.clone();
     let mut quants: HashMap<String, Quant> =
@@ -196,7 +227,7 @@ pub(crate) fn apply(
     for mut node in graph.node.drain(..) {
         if node.op_type == "Conv" {
             let from = quants.get(&node.input[0]).copied();
-            weights(&node, from, &mut stored, &mut nodes, &mut made)
+            weights(&node, from, weight_max, &mut stored, &mut nodes, &mut made)
                 .map_err(|e| e.at(format_args!("node {:?}", node.name)))?;
         }
         for name in &mut node.input {
@@ -258,6 +289,7 @@ fn tensor(name: &str, dims: &[i64], data_type: DataType, raw_data: Vec<u8>) -> T
 fn weights(
     node: &NodeProto,
     from: Option<Quant>,
+    weight_max: f32,
     stored: &mut HashMap<String, TensorProto>,
     nodes: &mut Vec<NodeProto>,
     made: &mut Vec<TensorProto>,
@@ -273,11 +305,11 @@ fn weights(
     let mut scales = Vec::with_capacity(channels);
     let mut codes = Vec::with_capacity(values.len());
     for channel in values.chunks(values.len() / channels) {
-        let scale = weight_scale(channel);
+        let scale = weight_scale(channel, weight_max);
         codes.extend(
             channel
                 .iter()
-                .map(|w| (w / scale).round_ties_even().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8),
+                .map(|w| (w / scale).round_ties_even().clamp(-weight_max, weight_max) as i8),
         );
         scales.push(scale);
     }
@@ -316,7 +348,7 @@ fn weights(
 }
 
 /// The scale of one channel's weights with the smallest square error.
-fn weight_scale(channel: &[f32]) -> f32 {
+fn weight_scale(channel: &[f32], weight_max: f32) -> f32 {
     let peak = channel.iter().fold(0f32, |m, w| m.max(w.abs()));
     // A channel of zeros, or of numbers too small for a scale: any scale will do.
     if peak < f32::MIN_POSITIVE * 1e6 {
@@ -326,13 +358,13 @@ fn weight_scale(channel: &[f32]) -> f32 {
         channel
             .iter()
             .map(|w| {
-                (w - (w / scale).round_ties_even().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).powi(2)
+                (w - (w / scale).round_ties_even().clamp(-weight_max, weight_max) * scale).powi(2)
             })
             .sum()
     };
-    let scales = (16..=24).map(|i| peak / WEIGHT_MAX * i as f32 / 24.0);
+    let scales = (16..=24).map(|i| peak / weight_max * i as f32 / 24.0);
     scales
         .map(|s| (error(s), s))
         .min_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or(peak / WEIGHT_MAX, |(_, s)| s)
+        .map_or(peak / weight_max, |(_, s)| s)
 }

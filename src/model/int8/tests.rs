@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::quantise::{self, Observed};
+use super::quantise::{self, Observed, RangeRule};
 use super::{Alone, NotLowered, Program, State, lower};
 use crate::kernels::Isa;
 use crate::kernels::check::Random;
@@ -147,10 +147,10 @@ fn quantised() -> GraphProto {
         .map(|(name, values)| {
             let mut observed = Observed::default();
             observed.add(values);
-            (name, observed.range())
+            (name, observed.range(RangeRule::SquareError))
         })
         .collect();
-    quantise::apply(&mut graph, &layers(), (0.0, 1.0), &ranges).unwrap();
+    quantise::apply(&mut graph, &layers(), (0.0, 1.0), &ranges, 63.0).unwrap();
     graph
 }
 
@@ -311,17 +311,27 @@ fn what_has_no_kernel_is_left_to_tract() {
 fn ranges_clip_what_is_rare() {
     let mut observed = Observed::default();
     observed.add((0..10_000).map(|i| i as f32 / 10_000.0));
-    let (lo, hi) = observed.range();
+    let (lo, hi) = observed.range(RangeRule::SquareError);
     assert!(lo == 0.0 && (0.9..=1.0).contains(&hi), "{hi}");
     let mut more = Observed::default();
     more.add([3.0]);
     for _ in 0..200 {
         more.merge(observed.clone());
     }
-    let (_, hi) = more.range();
+    let (_, hi) = more.range(RangeRule::SquareError);
     assert!((0.9..1.5).contains(&hi), "one outlier in two million: {hi}");
     let mut signed = Observed::default();
     signed.add([-2.0, 5.0]);
-    assert_eq!(signed.range(), (-2.0, 5.0));
-    assert_eq!(Observed::default().range(), (0.0, 0.0));
+    assert_eq!(signed.range(RangeRule::SquareError), (-2.0, 5.0));
+    assert_eq!(Observed::default().range(RangeRule::SquareError), (0.0, 0.0));
+}
+
+#[test]
+fn ranges_by_share_and_whole() {
+    let mut observed = Observed::default();
+    observed.add((1..=1000).map(|i| i as f32 / 500.0));
+    assert_eq!(observed.range(RangeRule::Whole), (0.0, 2.0));
+    let (lo, hi) = observed.range(RangeRule::Share(0.9));
+    assert!(lo == 0.0 && (hi - 1.8).abs() < 0.01, "{hi}");
+    assert_eq!(observed.range(RangeRule::Share(1.0)), (0.0, 2.0));
 }
