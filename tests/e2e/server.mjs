@@ -59,12 +59,13 @@ export function missing() {
  * @typedef {object} Options
  * @property {string|null} [csp]
  * @property {boolean} [cors]
+ * @property {boolean} [isolated] with the headers that make a page cross-origin isolated, which threads need
  * @property {Record<string, string>} [pages] path -> HTML of pages that exist for a test only
  * @property {Record<string, string>} [folders] "/path/" -> folder that is served there
  */
 
 /** @param {Options} [options] */
-export async function serve({ csp = null, cors = false, pages = {}, folders = {} } = {}) {
+export async function serve({ csp = null, cors = false, isolated = false, pages = {}, folders = {} } = {}) {
   /** @type {Fault[]} */
   let faults = [];
   /** @type {{path: string, search: string, method: string, bytes: number, range: string|undefined}[]} */
@@ -85,6 +86,10 @@ export async function serve({ csp = null, cors = false, pages = {}, folders = {}
       if (cors) {
         response.setHeader('access-control-allow-origin', '*');
         response.setHeader('cross-origin-resource-policy', 'cross-origin');
+      }
+      if (isolated) {
+        response.setHeader('cross-origin-opener-policy', 'same-origin');
+        response.setHeader('cross-origin-embedder-policy', 'require-corp');
       }
       response.setHeader('x-content-type-options', 'nosniff');
       if (fault?.status) {

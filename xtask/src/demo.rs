@@ -32,7 +32,7 @@ impl Model {
     }
 
     /// What it is prepared with; see `lookalike model prepare --help`.
-    fn flags(self) -> [&'static str; 10] {
+    pub fn flags(self) -> [&'static str; 10] {
         let [layers, size, mean, std, name] = match self {
             Self::InceptionV3 => {
                 ["mixed2,mixed5,mixed6,mixed7,mixed8", "299", "0", "1", "inception_v3"]

@@ -24,6 +24,16 @@ impl Paths {
         self.root.join("target/lookalike")
     }
 
+    /// What only the benches make and read.
+    pub fn bench(&self) -> PathBuf {
+        self.work().join("bench")
+    }
+
+    /// The native command line.
+    pub fn lookalike(&self) -> PathBuf {
+        self.target().join(format!("release/lookalike{}", std::env::consts::EXE_SUFFIX))
+    }
+
     /// One stamp a step; see [`crate::cache`].
     pub fn stamps(&self) -> PathBuf {
         self.work().join("stamps")

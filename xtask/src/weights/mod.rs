@@ -59,10 +59,8 @@ pub fn weights(paths: &Paths) -> Result<()> {
         .value("source", SOURCE.concat())
         .output(&out)
         .run(|| {
-            let archive = ARCHIVE.get(paths, |folder| npm_pack(PACKAGE, folder))?;
             let folder = paths.work().join("weights/keras");
-            unpack(&archive, &folder)?;
-            sh::output(sh::command("node").args(["-e", UNWRAP, "--"]).arg(&folder))?;
+            unwrap(paths, &folder)?;
             let json = fs::read(folder.join("model.json"))?;
             let bytes = fs::read(folder.join("weights.bin"))?;
             let network = keras::Network::read(&json, &bytes).context("reading the Keras model")?;
@@ -77,6 +75,23 @@ pub fn weights(paths: &Paths) -> Result<()> {
             fs::remove_dir_all(&folder)?;
             Ok(())
         })?;
+    Ok(())
+}
+
+/// Leaves the network as its package has it in `folder`: the layers in `model.json`, their weights in `weights.bin`.
+pub fn as_published(paths: &Paths, folder: &Path) -> Result<()> {
+    Step::new(&paths.stamps(), "weights-as-published")
+        .value("archive", ARCHIVE.sha256)
+        .value("source", UNWRAP)
+        .output(&folder.join("weights.bin"))
+        .run(|| unwrap(paths, folder))?;
+    Ok(())
+}
+
+fn unwrap(paths: &Paths, folder: &Path) -> Result<()> {
+    let archive = ARCHIVE.get(paths, |folder| npm_pack(PACKAGE, folder))?;
+    unpack(&archive, folder)?;
+    sh::output(sh::command("node").args(["-e", UNWRAP, "--"]).arg(folder))?;
     Ok(())
 }
 
