@@ -350,3 +350,37 @@ fn quantising_is_measured_against_real_numbers() {
     let call = ["eval", "quantised", text(&shop), "--model", text(&other), "--against"];
     assert!(fail(&[&call[..], &[text(&real)]].concat()).contains("layers"));
 }
+
+#[test]
+fn masks_are_measured_against_the_clean_photo() {
+    let (root, served) = indexed("masks");
+    let shop = root.join("shop");
+    let ask = ["eval", "masks", text(&shop), "--index", text(&served), "--draws", "6", "--json"];
+    let table = json(&ask);
+    let rows = table.as_array().unwrap();
+    assert_eq!(rows.len(), 2 * 13, "two places; clean, no mask, and each fill with each pooling");
+    for place in rows.chunks(13) {
+        let figure = |row: &Value, name: &str| row[name].as_f64().unwrap();
+        assert_eq!(
+            (&place[0]["fill"], figure(&place[0], "recall_at_10")),
+            (&"clean photo".into(), 1.0)
+        );
+        assert_eq!((&place[1]["fill"], &place[1]["draws"]), (&"no mask".into(), &6.into()));
+        for row in place {
+            assert_eq!(row["place"], place[0]["place"]);
+            assert!((0.0..=1.0).contains(&figure(row, "recall_at_10")), "{row}");
+            assert!(figure(row, "rank_mean") >= 1.0, "{row}");
+        }
+        let best = place[2..].iter().map(|row| figure(row, "recall_at_10")).fold(0.0, f64::max);
+        assert!(
+            best > figure(&place[1], "recall_at_10"),
+            "no mask is as good as the best: {place:?}"
+        );
+    }
+    assert_eq!(json(&ask), table, "the same draws again");
+    let other = folder("masks-other");
+    fs::create_dir_all(&other).unwrap();
+    fs::copy(shop.join("0.png"), other.join("0.png")).unwrap();
+    let refused = fail(&["eval", "masks", text(&other), "--index", text(&served)]);
+    assert!(refused.contains("give the catalogue that the index was built"), "{refused}");
+}

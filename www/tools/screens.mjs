@@ -40,7 +40,7 @@ const browser = await launch();
 
 /** @param {Page} page */
 async function photo(page) {
-  await page.locator('.samples button').first().click();
+  await page.locator('.samples button').nth(2).click();
   await settled(page);
 }
 
@@ -67,8 +67,7 @@ const STATES = {
     await page.locator('.samples button').first().waitFor();
   },
   loading: async (page) => {
-    await page.locator('.samples button').first().waitFor();
-    await page.locator('.samples button').first().click();
+    await page.locator('.samples button').nth(2).click();
     await parts(page).canvas.waitFor();
   },
   results: photo,

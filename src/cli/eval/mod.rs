@@ -2,10 +2,12 @@
 
 mod heldout;
 mod learning;
+mod masks;
 mod memory;
 mod neighbours;
 mod quantised;
 mod report;
+mod stage;
 
 use crate::error::Result;
 
@@ -25,6 +27,8 @@ enum Protocol {
     Learning(learning::Args),
     /// What quantising a network costs: cosines to it in real numbers, and both networks' neighbours.
     Quantised(quantised::Args),
+    /// Whether a mask brings a product's neighbours back, with each way to fill it.
+    Masks(masks::Args),
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -32,5 +36,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => neighbours::run(&args.neighbours),
         Some(Protocol::Learning(args)) => learning::run(args),
         Some(Protocol::Quantised(args)) => quantised::run(args),
+        Some(Protocol::Masks(args)) => masks::run(args),
     }
 }

@@ -1,0 +1,191 @@
+//! Pictures in which one product is in another's way, and the mask that takes it out.
+
+use crate::error::Result;
+use crate::image::Picture;
+use crate::mask::Mask;
+use crate::preprocess::resize;
+
+/// Where the other product is pasted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    /// At half size, over the lower right of the product's picture.
+    Over,
+    /// At a third of the size, in a strip of its own; the product at two thirds.
+    Beside,
+}
+
+impl Place {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Over => "over",
+            Self::Beside => "beside",
+        }
+    }
+}
+
+/// All at the network's input size.
+pub(super) struct Scene {
+    /// The product, with nothing in the way.
+    pub(super) clean: Picture,
+    /// With the other one pasted.
+    pub(super) pasted: Picture,
+    /// What the other one covers, a little grown.
+    pub(super) mask: Mask,
+}
+
+/// Pastes `other` into the picture of `product`. The mask is its silhouette, grown by `grow` pixels.
+pub(super) fn set(
+    product: &Picture,
+    other: &Picture,
+    place: Place,
+    size: u32,
+    grow: u32,
+) -> Result<Scene> {
+    let (clean, side, left, top) = match place {
+        Place::Over => {
+            let side = size / 2;
+            (resize(product, size)?, side, size - side, size - side)
+        }
+        Place::Beside => {
+            let (large, side) = (size * 2 / 3, size / 3);
+            let mut clean = vec![255; (size * size * 3) as usize];
+            let shown = resize(product, large)?;
+            paste(&mut clean, size, &shown, (0, (size - large) / 2), |_| true);
+            (Picture::from_rgb(size, size, clean)?, side, size - side, (size - side) / 2)
+        }
+    };
+    let shown = resize(other, side)?;
+    let outline = silhouette(&shown);
+    let mut pasted = clean.rgb().to_vec();
+    paste(&mut pasted, size, &shown, (left, top), |at| outline[at]);
+    let covered = grown(&outline, side, (left, top), size, grow);
+    Ok(Scene {
+        clean,
+        pasted: Picture::from_rgb(size, size, pasted)?,
+        mask: Mask::new(size, size, covered)?,
+    })
+}
+
+/// Copies the pixels for which `shown` holds.
+fn paste(
+    canvas: &mut [u8],
+    size: u32,
+    picture: &Picture,
+    (left, top): (u32, u32),
+    shown: impl Fn(usize) -> bool,
+) {
+    for (at, pixel) in picture.rgb().chunks_exact(3).enumerate() {
+        if !shown(at) {
+            continue;
+        }
+        let (x, y) = (at as u32 % picture.width(), at as u32 / picture.width());
+        let to = (((top + y) * size + left + x) * 3) as usize;
+        canvas[to..to + 3].copy_from_slice(pixel);
+    }
+}
+
+/// What a picture shows, `[height][width]`: all but the ground that is connected to its border. A
+/// picture whose border is not of one colour has no ground: a photo is pasted as a rectangle.
+fn silhouette(picture: &Picture) -> Vec<bool> {
+    /// Differences that compression and scaling leave in a plain ground.
+    const SAME: u8 = 6;
+    let (w, h) = (picture.width() as usize, picture.height() as usize);
+    let pixel = |at: usize| &picture.rgb()[at * 3..at * 3 + 3];
+    let border: Vec<usize> = (0..w * h)
+        .filter(|at| at % w == 0 || at % w == w - 1 || at / w == 0 || at / w == h - 1)
+        .collect();
+    let ground: Vec<u8> = (0..3)
+        .map(|channel| {
+            let mut values: Vec<u8> = border.iter().map(|&at| pixel(at)[channel]).collect();
+            values.sort_unstable();
+            values[values.len() / 2]
+        })
+        .collect();
+    let like_ground =
+        |at: usize| pixel(at).iter().zip(&ground).all(|(a, b)| a.abs_diff(*b) <= SAME);
+    let mut shown = vec![true; w * h];
+    let mut open: Vec<usize> = border.iter().copied().filter(|&at| like_ground(at)).collect();
+    if open.len() * 10 < border.len() * 9 {
+        return shown;
+    }
+    while let Some(at) = open.pop() {
+        if !std::mem::replace(&mut shown[at], false) {
+            continue;
+        }
+        let (x, y) = (at % w, at / w);
+        let near = [
+            (x > 0).then(|| at - 1),
+            (x + 1 < w).then(|| at + 1),
+            (y > 0).then(|| at - w),
+            (y + 1 < h).then(|| at + w),
+        ];
+        open.extend(near.into_iter().flatten().filter(|&n| shown[n] && like_ground(n)));
+    }
+    shown
+}
+
+/// Coverage of a `size` x `size` picture: 255 within `grow` pixels of the outline, a square of
+/// `side` at `(left, top)`.
+fn grown(outline: &[bool], side: u32, (left, top): (u32, u32), size: u32, grow: u32) -> Vec<u8> {
+    let mut covered = vec![0; (size * size) as usize];
+    let reach = i64::from(grow);
+    for (at, _) in outline.iter().enumerate().filter(|(_, shown)| **shown) {
+        let (x, y) = (i64::from(left + at as u32 % side), i64::from(top + at as u32 / side));
+        for dy in -reach..=reach {
+            for dx in -reach..=reach {
+                let (x, y, inside) = (x + dx, y + dy, 0..i64::from(size));
+                if dx * dx + dy * dy <= reach * reach && inside.contains(&x) && inside.contains(&y)
+                {
+                    covered[(y * i64::from(size) + x) as usize] = 255;
+                }
+            }
+        }
+    }
+    covered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A black ring on white: its inside is not ground.
+    fn ring(side: u32) -> Picture {
+        let middle = side as f32 / 2.0;
+        let rgb = (0..side * side)
+            .flat_map(|i| {
+                let (x, y) = ((i % side) as f32 + 0.5 - middle, (i / side) as f32 + 0.5 - middle);
+                let radius = x.hypot(y) / middle;
+                [if (0.4..0.8).contains(&radius) { 0 } else { 255 }; 3]
+            })
+            .collect();
+        Picture::from_rgb(side, side, rgb).unwrap()
+    }
+
+    #[test]
+    fn the_ground_is_what_the_border_leads_to() {
+        let outline = silhouette(&ring(60));
+        let at = |x: usize, y: usize| outline[y * 60 + x];
+        assert!(!at(0, 0) && !at(30, 2) && at(30, 30) && at(30, 10));
+        let noise: Vec<u8> = (0..300u32).map(|i| (i * 7919 % 251) as u8).collect();
+        let photo = Picture::from_rgb(10, 10, noise).unwrap();
+        assert!(silhouette(&photo).iter().all(|shown| *shown));
+    }
+
+    #[test]
+    fn the_mask_covers_all_that_was_pasted_and_a_little_more() {
+        let product = Picture::from_rgb(80, 80, vec![200; 80 * 80 * 3]).unwrap();
+        for place in [Place::Over, Place::Beside] {
+            let scene = set(&product, &ring(90), place, 100, 4).unwrap();
+            let pixels = scene.clean.rgb().chunks(3).zip(scene.pasted.rgb().chunks(3));
+            let changed: Vec<bool> = pixels.map(|(a, b)| a != b).collect();
+            let count = changed.iter().filter(|c| **c).count();
+            assert!(count > 200, "{place:?} {count}");
+            let masked: Vec<bool> = scene.mask.coverage().iter().map(|c| *c == 255).collect();
+            assert!(changed.iter().zip(&masked).all(|(c, m)| !c || *m), "{place:?}");
+            let more = masked.iter().filter(|m| **m).count();
+            assert!(more > count && more < count * 2, "{place:?} {count} {more}");
+            let tight = set(&product, &ring(90), place, 100, 0).unwrap();
+            assert!(tight.mask.kept() > scene.mask.kept());
+        }
+    }
+}
