@@ -147,7 +147,18 @@ impl Embedding {
 }
 
 impl Direction {
-    /// Its L2 norm: 0 where both ends are the same, at most 2.
+    /// A direction of these components, `[dim]`.
+    ///
+    /// # Errors
+    /// `BadQuery` if one is not finite.
+    pub fn new(values: Vec<f32>) -> Result<Self> {
+        if values.iter().all(|x| x.is_finite()) {
+            return Ok(Self(values.into()));
+        }
+        Err(Error::new(ErrorKind::BadQuery, "a direction has values that are not finite"))
+    }
+
+    /// Its L2 norm; at most 2 for the difference of two embeddings.
     #[must_use]
     pub fn length(&self) -> f32 {
         norm(&self.0)

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::catalog::{Product, Products};
+use crate::catalog::{Filter, Product, Products};
 use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{HeatMap, explain};
@@ -89,6 +89,9 @@ pub struct Engine {
     index: Option<Index>,
     products: Option<Products>,
     photo: Option<Photo>,
+    /// Which rows pass the filter of the last query that had one: a slider asks with the same one
+    /// again and again.
+    passing: Option<(Filter, Vec<bool>)>,
 }
 
 impl Engine {
@@ -103,6 +106,7 @@ impl Engine {
             index: None,
             products: None,
             photo: None,
+            passing: None,
         })
     }
 
@@ -157,6 +161,7 @@ impl Engine {
                 let products = Products::read(&bytes)?;
                 check_count(products.len(), self.index.as_ref().map(Index::len))?;
                 self.products = Some(products);
+                self.passing = None;
             }
         }
         Ok(())
@@ -243,8 +248,8 @@ impl Engine {
     }
 
     /// Where in the embedding space a query looks. In this order: the start; the walk along the
-    /// great circle; `strength` times the unit vector of each direction; the examples, after
-    /// Rocchio (in: The SMART Retrieval System, 1971). Renormalised after each step.
+    /// great circle; the examples, after Rocchio (in: The SMART Retrieval System, 1971); `strength`
+    /// times each direction of [`Index::direction`]. Renormalised after each step.
     ///
     /// # Errors
     /// `BadQuery` if the query is contradictory, names what does not exist, or ends nowhere;
@@ -282,11 +287,7 @@ impl Engine {
             at = at.moved(&unlike.as_direction(), -UNLIKE)?;
         }
         for step in &query.toward {
-            let from = match &step.from {
-                Some(key) => index.centroid(key)?,
-                None => index.mean()?,
-            };
-            let direction = from.direction_to(index.centroid(&step.to)?)?.unit()?;
+            let direction = index.direction(step.from.as_ref(), &step.to)?;
             at = at.moved(&direction, step.strength)?;
         }
         if at.dim() != index.projection().out_dim() {
@@ -309,6 +310,9 @@ impl Engine {
     /// As [`Engine::locate`]; also `BadQuery` if the filter names a column that does not exist.
     pub fn search(&mut self, query: &Query) -> Result<Vec<Hit<'_>>> {
         let at = self.locate(query)?;
+        if let Some(filter) = &query.filter {
+            self.apply(filter)?;
+        }
         let (index, products) = self.searchable()?;
         let left_out = query
             .product_id
@@ -317,17 +321,18 @@ impl Engine {
             .map(|id| products.row(id))
             .collect::<Result<Vec<_>>>()?;
         let k = query.k.unwrap_or(DEFAULT_K);
-        if let Some(filter) = &query.filter {
-            filter.check_columns(products)?;
-        }
+        let passing = match (&query.filter, &self.passing) {
+            (Some(_), Some((_, passing))) => Some(passing.as_slice()),
+            _ => None,
+        };
         let least = query.min_score.unwrap_or(f32::NEG_INFINITY);
         let mut wanted = k + left_out.len();
         let mut found = loop {
-            let mut found = match &query.filter {
+            let mut found = match passing {
                 None => index.search(&at, wanted, EF_SEARCH)?,
-                Some(filter) => index.search_exact(&at, wanted, |row| {
-                    products.get(row).is_some_and(|product| filter.accepts(product))
-                })?,
+                Some(passing) => {
+                    index.search_exact(&at, wanted, |row| passing[row as usize])?
+                }
             };
             // Best first: beyond the last are none that score higher.
             let exhausted = found.len() < wanted
@@ -358,6 +363,18 @@ impl Engine {
                 Some(Hit { row: n.row, id: &product.id, score: n.score, product, variants })
             })
             .collect())
+    }
+
+    /// Notes which rows pass a filter, unless they are noted already.
+    fn apply(&mut self, filter: &Filter) -> Result<()> {
+        if self.passing.as_ref().is_some_and(|(last, _)| last == filter) {
+            return Ok(());
+        }
+        let (_, products) = self.searchable()?;
+        filter.check_columns(products)?;
+        let passing = products.as_slice().iter().map(|p| filter.accepts(p)).collect();
+        self.passing = Some((filter.clone(), passing));
+        Ok(())
     }
 
     fn searchable(&self) -> Result<(&Index, &Products)> {

@@ -1,6 +1,6 @@
 //! Which products may be found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,18 +61,14 @@ impl Filter {
     /// # Errors
     /// `BadQuery` that names the column and those that exist.
     pub fn check_columns(&self, products: &Products) -> Result<()> {
-        let known: BTreeSet<&str> = products
-            .as_slice()
-            .iter()
-            .flat_map(|p| p.attributes.keys().map(String::as_str))
-            .collect();
-        match self.attributes.keys().find(|column| !known.contains(column.as_str())) {
+        let known = products.columns();
+        match self.attributes.keys().find(|column| !known.contains(*column)) {
             None => Ok(()),
             Some(column) => Err(Error::new(
                 ErrorKind::BadQuery,
                 format!(
                     "the catalogue has no column {column:?} to filter by; it has {}",
-                    known.into_iter().collect::<Vec<_>>().join(", ")
+                    known.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
                 ),
             )),
         }

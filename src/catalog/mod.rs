@@ -4,7 +4,7 @@
 mod feed;
 mod filter;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,8 @@ pub struct Products {
     rows: HashMap<String, u32>,
     /// Rows of each group of variants, by the row of the product that stands for it.
     variants: HashMap<u32, Vec<u32>>,
+    /// Names of the attributes that any of them has.
+    columns: BTreeSet<String>,
 }
 
 /// `products.json`.
@@ -111,7 +113,13 @@ impl Products {
             };
             variants.entry(stands).or_insert_with(|| vec![stands]).push(row as u32);
         }
-        Ok(Self { list, rows, variants })
+        let mut columns = BTreeSet::new();
+        for name in list.iter().flat_map(|p| p.attributes.keys()) {
+            if !columns.contains(name) {
+                columns.insert(name.clone());
+            }
+        }
+        Ok(Self { list, rows, variants, columns })
     }
 
     /// Reads `products.json`.
@@ -161,6 +169,12 @@ impl Products {
         self.rows.get(id).copied().ok_or_else(|| {
             Error::new(ErrorKind::BadQuery, format!("the catalogue has no product {id:?}"))
         })
+    }
+
+    /// The names of the attributes that any product has.
+    #[must_use]
+    pub fn columns(&self) -> &BTreeSet<String> {
+        &self.columns
     }
 
     /// All of them, by row.

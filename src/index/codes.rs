@@ -2,6 +2,10 @@
 
 use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::dot;
+
+/// Up to here the dot product of two codes stays within `i32`.
+const MAX_DIM: usize = 1 << 16;
 
 /// An embedding scaled so that its largest component is 127 (or -127) and rounded. The scale is
 /// not kept: the cosine does not need it. The same embedding gives the same code everywhere.
@@ -40,6 +44,12 @@ impl Codes {
     /// `BadIndex` if the length is no multiple of `dim`, or a code is all zero and so has no
     /// direction.
     pub fn new(dim: usize, values: Vec<i8>) -> Result<Self> {
+        if dim > MAX_DIM {
+            return Err(Error::new(
+                ErrorKind::BadIndex,
+                format!("codes of {dim} dimensions: {MAX_DIM} is the most"),
+            ));
+        }
         if dim == 0 || !values.len().is_multiple_of(dim) {
             return Err(Error::new(
                 ErrorKind::BadIndex,
@@ -153,11 +163,6 @@ impl Scorer<'_> {
     }
 }
 
-/// Exact: 2^16 dimensions of 127 * 127 stay within `i32`.
-fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum()
-}
-
 fn inverse_norm(code: &[i8]) -> f32 {
     1.0 / (dot(code, code) as f32).sqrt()
 }
@@ -189,6 +194,7 @@ mod tests {
         assert!(Codes::new(2, vec![1, 2, 0, 0]).is_err());
         assert!(Codes::new(2, vec![1, 2, 3]).is_err());
         assert!(Codes::new(0, vec![]).is_err());
+        assert!(Codes::new(MAX_DIM + 1, vec![1; MAX_DIM + 1]).is_err());
         assert!(Codes::from_embeddings(&[e(&[1.0]), e(&[1.0, 0.0])]).is_err());
         let codes = Codes::new(2, vec![1, 2]).unwrap();
         assert!(codes.scorer(&Code::new(&e(&[1.0]))).is_err());

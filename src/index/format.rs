@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::projection::{Block, Projection};
 
 const MAGIC: &[u8; 8] = b"LOOKALIK";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 48;
 const TABLE_ENTRY: usize = 24;
 
@@ -41,7 +41,7 @@ enum Section {
     Rows = 4,
     /// u32 layers, then per layer u32 nodes, u32 links, nodes + 1 offsets, links.
     Graph = 5,
-    /// u32 groups, u32 dim, f32 centroids `[groups][dim]`, then JSON: an array of
+    /// u32 groups, u32 dim, f32 centroids `[groups][dim]`, f32 discriminants the same, then JSON: an array of
     /// `{column, value, count, coherence, offered}` in the centroids' order.
     Groups = 6,
 }
@@ -122,6 +122,9 @@ fn section_bytes(index: &Index, section: Section) -> Vec<u8> {
             for group in &index.groups {
                 out.extend(group.centroid.as_slice().iter().flat_map(|v| v.to_le_bytes()));
             }
+            for group in &index.groups {
+                out.extend(group.discriminant.iter().flat_map(|v| v.to_le_bytes()));
+            }
             let info = |g: &Group| GroupInfo {
                 key: g.key.clone(),
                 count: g.count,
@@ -188,7 +191,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Index> {
 
 fn read_groups(mut r: Reader<'_>) -> Result<Vec<Group>> {
     let (count, dim) = (r.u32()? as usize, r.u32()? as usize);
-    let values = r.u32s(count.checked_mul(dim).ok_or_else(|| bad("too many groups"))?)?;
+    let length = count.checked_mul(dim).ok_or_else(|| bad("too many groups"))?;
+    let (centroids, discriminants) = (r.u32s(length)?, r.u32s(length)?);
     let json = &r.bytes[r.at..];
     let infos: Vec<GroupInfo> = serde_json::from_slice(json).map_err(|cause| {
         Error::with_source(ErrorKind::BadIndex, "the groups cannot be read", cause)
@@ -198,9 +202,14 @@ fn read_groups(mut r: Reader<'_>) -> Result<Vec<Group>> {
     }
     infos
         .into_iter()
-        .zip(values.chunks_exact(dim))
-        .map(|(info, bits)| {
-            let centroid = bits.iter().map(|&b| f32::from_bits(b)).collect();
+        .zip(centroids.chunks_exact(dim).zip(discriminants.chunks_exact(dim)))
+        .map(|(info, (centroid, discriminant))| {
+            let floats = |bits: &[u32]| bits.iter().map(|&b| f32::from_bits(b)).collect::<Vec<_>>();
+            let discriminant = floats(discriminant);
+            if !info.coherence.is_finite() || !discriminant.iter().all(|x| x.is_finite()) {
+                return Err(bad(format!("the values of {} are not finite", info.key)));
+            }
+            let centroid = floats(centroid);
             let centroid = Embedding::from_normalised(centroid).map_err(|cause| {
                 Error::with_source(
                     ErrorKind::BadIndex,
@@ -209,7 +218,8 @@ fn read_groups(mut r: Reader<'_>) -> Result<Vec<Group>> {
                 )
             })?;
             let GroupInfo { key, count, coherence, offered } = info;
-            Ok(Group { key, count, coherence, offered, centroid })
+            let discriminant = discriminant.into();
+            Ok(Group { key, count, coherence, offered, centroid, discriminant })
         })
         .collect()
 }

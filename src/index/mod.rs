@@ -17,7 +17,7 @@ pub use graph::{Graph, Layer};
 pub use groups::{Group, GroupKey};
 use sha2::{Digest, Sha256};
 
-use crate::embedding::Embedding;
+use crate::embedding::{Direction, Embedding};
 use crate::error::{Error, ErrorKind, Result};
 use crate::projection::Projection;
 
@@ -69,8 +69,6 @@ pub struct Index {
     nodes: Vec<u32>,
     graph: Graph,
     groups: Vec<Group>,
-    /// Normalised mean of all codes; `None` if they cancel each other out.
-    mean: Option<Embedding>,
 }
 
 impl Index {
@@ -126,16 +124,11 @@ impl Index {
                 _ => return bad(format!("row {row} is out of range or appears twice")),
             }
         }
-        if let Some(group) = groups.iter().find(|g| g.centroid.dim() != codes.dim()) {
+        let fits = |g: &Group| g.centroid.dim() == codes.dim() && g.discriminant.len() == codes.dim();
+        if let Some(group) = groups.iter().find(|g| !fits(g)) {
             return bad(format!("the centroid of {} has another dimension", group.key));
         }
-        let mut sum = vec![0f32; codes.dim()];
-        for node in 0..count {
-            let member = codes.embedding(node)?;
-            sum.iter_mut().zip(member.as_slice()).for_each(|(s, x)| *s += x);
-        }
-        let mean = Embedding::new(sum).ok();
-        Ok(Self { model, projection, codes, rows, nodes, graph, groups, mean })
+        Ok(Self { model, projection, codes, rows, nodes, graph, groups })
     }
 
     /// Reads `index.bin`.
@@ -182,13 +175,13 @@ impl Index {
         &self.groups
     }
 
-    /// A group's centroid.
+    /// A group by its key.
     ///
     /// # Errors
     /// `BadQuery` if the index has no such group.
-    pub fn centroid(&self, key: &GroupKey) -> Result<&Embedding> {
+    pub fn group(&self, key: &GroupKey) -> Result<&Group> {
         match self.groups.binary_search_by(|g| g.key.cmp(key)) {
-            Ok(at) => Ok(&self.groups[at].centroid),
+            Ok(at) => Ok(&self.groups[at]),
             Err(_) => Err(Error::new(
                 ErrorKind::BadQuery,
                 format!("the index has no group {key}, or it has only one member"),
@@ -196,14 +189,19 @@ impl Index {
         }
     }
 
-    /// The normalised mean of all products.
+    /// The direction from a group, or from the mean of all groups of the column, to another; a step
+    /// of 1/2 along it brings about half of the first results from there.
     ///
     /// # Errors
-    /// `BadQuery` if they cancel each other out.
-    pub fn mean(&self) -> Result<&Embedding> {
-        self.mean
-            .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::BadQuery, "the catalogue as a whole has no mean"))
+    /// `BadQuery` if the index has no such group, or both ends are the same point.
+    pub fn direction(&self, from: Option<&GroupKey>, to: &GroupKey) -> Result<Direction> {
+        let target = self.group(to)?;
+        if let Some(from) = from {
+            return groups::direction(self.group(from)?, target);
+        }
+        let start = self.groups.partition_point(|g| g.key.column < to.column);
+        let end = self.groups.partition_point(|g| g.key.column <= to.column);
+        groups::direction_from_all(&self.groups[start..end], target)
     }
 
     /// The graph, for inspection.
@@ -231,8 +229,14 @@ impl Index {
     pub fn search(&self, query: &Embedding, k: usize, ef: usize) -> Result<Vec<Neighbour>> {
         let code = Code::new(query);
         let scorer = self.codes.scorer(&code)?;
-        let found = self.graph.search(ef.max(k), |node| scorer.cosine(node as usize));
-        Ok(self.neighbours(found, k))
+        let mut found: Vec<Neighbour> = self
+            .graph
+            .search(ef.max(k), |node| scorer.cosine(node as usize))
+            .into_iter()
+            .map(|(node, score)| Neighbour { row: self.rows[node as usize], score })
+            .collect();
+        best_of(&mut found, k);
+        Ok(found)
     }
 
     /// The `k` nearest of the products that `accept` lets pass, best first, by comparing with every
@@ -248,28 +252,39 @@ impl Index {
     ) -> Result<Vec<Neighbour>> {
         let code = Code::new(query);
         let scorer = self.codes.scorer(&code)?;
-        let scored = (0..self.codes.len() as u32)
-            .filter(|&node| accept(self.rows[node as usize]))
-            .map(|node| (node, scorer.cosine(node as usize)))
-            .collect();
-        Ok(self.neighbours(scored, k))
+        // What is kept is cut to the best `k` whenever it has grown to this; from then on, most
+        // products only have to be compared with the worst of those.
+        let room = 2 * k.max(64);
+        let mut kept = Vec::new();
+        let mut worst = f32::NEG_INFINITY;
+        for (node, &row) in self.rows.iter().enumerate() {
+            if !accept(row) {
+                continue;
+            }
+            let score = scorer.cosine(node);
+            if score < worst {
+                continue;
+            }
+            kept.push(Neighbour { row, score });
+            if kept.len() == room {
+                best_of(&mut kept, k);
+                worst = kept.last().map_or(worst, |n| n.score);
+            }
+        }
+        best_of(&mut kept, k);
+        Ok(kept)
     }
 
-    /// The best `k`, ordered by score, then row: the same on every machine.
-    fn neighbours(&self, scored: Vec<(u32, f32)>, k: usize) -> Vec<Neighbour> {
-        let mut found: Vec<Neighbour> = scored
-            .into_iter()
-            .map(|(node, score)| Neighbour { row: self.rows[node as usize], score })
-            .collect();
-        let order =
-            |a: &Neighbour, b: &Neighbour| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row));
-        if k > 0 && found.len() > k {
-            found.select_nth_unstable_by(k - 1, order);
-        }
-        found.truncate(k);
-        found.sort_unstable_by(order);
-        found
+}
+
+/// Cuts to the best `k`, ordered by score, then row: the same on every machine.
+fn best_of(found: &mut Vec<Neighbour>, k: usize) {
+    let order = |a: &Neighbour, b: &Neighbour| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row));
+    if k > 0 && found.len() > k {
+        found.select_nth_unstable_by(k - 1, order);
     }
+    found.truncate(k);
+    found.sort_unstable_by(order);
 }
 
 impl fmt::Debug for Index {
@@ -322,6 +337,12 @@ mod tests {
         assert_eq!(odd.len(), 50);
         assert!(odd.iter().all(|n| n.row % 2 == 1) && odd.is_sorted_by(|a, b| a.score >= b.score));
         assert!(index.search_exact(&query, 0, |_| true).unwrap().is_empty());
+        // Large enough for what is kept to be cut on the way.
+        let large = self::index(1000);
+        let all = large.search_exact(&query, 1000, |_| true).unwrap();
+        for k in [1, 20, 90] {
+            assert_eq!(large.search_exact(&query, k, |_| true).unwrap(), all[..k]);
+        }
         assert!(index.embedding(100).is_err());
     }
 
@@ -330,9 +351,11 @@ mod tests {
         let index = index(100);
         let key = |value: &str| GroupKey { column: "kind".into(), value: value.into() };
         assert_eq!(index.groups().len(), 2);
-        assert_eq!(index.centroid(&key("b")).unwrap(), &index.groups()[1].centroid);
-        assert_eq!(index.centroid(&key("c")).unwrap_err().kind(), ErrorKind::BadQuery);
-        assert!(index.mean().is_ok());
+        assert_eq!(index.group(&key("b")).unwrap(), &index.groups()[1]);
+        assert_eq!(index.group(&key("c")).unwrap_err().kind(), ErrorKind::BadQuery);
+        assert!(index.direction(Some(&key("a")), &key("b")).unwrap().length() > 0.0);
+        assert!(index.direction(None, &key("b")).unwrap().length() > 0.0);
+        assert!(index.direction(Some(&key("b")), &key("b")).is_err());
     }
 
     #[test]

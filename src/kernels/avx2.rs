@@ -172,3 +172,30 @@ transform!(output_1d, output_1d_avx2, winograd::Output<'_>, |job| if job.clamped
 } else {
     winograd::output_1d::<V, false>(job);
 });
+
+/// See [`super::dot`]; `None` on a machine without AVX2.
+#[inline]
+pub(super) fn dot(a: &[i8], b: &[i8]) -> Option<i32> {
+    // SAFETY: AVX2 was detected just now.
+    is_x86_feature_detected!("avx2").then(|| unsafe { dot_avx2(a, b) })
+}
+
+#[target_feature(enable = "avx2")]
+fn dot_avx2(a: &[i8], b: &[i8]) -> i32 {
+    let len = a.len().min(b.len());
+    let whole = len - len % 32;
+    let (mut even, mut odd) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+    // SAFETY: 16 codes from `at` on lie below `whole`, which is no more than either length.
+    let load = |from: &[i8], at: usize| unsafe {
+        _mm256_cvtepi8_epi16(_mm_loadu_si128(from.as_ptr().add(at).cast()))
+    };
+    for at in (0..whole).step_by(32) {
+        even = _mm256_add_epi32(even, _mm256_madd_epi16(load(a, at), load(b, at)));
+        odd = _mm256_add_epi32(odd, _mm256_madd_epi16(load(a, at + 16), load(b, at + 16)));
+    }
+    let sum = _mm256_add_epi32(even, odd);
+    let sum = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+    let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b01_00_11_10>(sum));
+    let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b10_11_00_01>(sum));
+    _mm_cvtsi128_si32(sum) + super::generic::dot(&a[whole..len], &b[whole..len])
+}

@@ -3,7 +3,7 @@
 
 use super::{
     AddParams, Clamp, Conv, ConvParams, Depthwise, Isa, Rows, Scratch, Shape, Window, add,
-    average_pool, generic, max_pool, requantise,
+    average_pool, dot, generic, max_pool, requantise,
 };
 
 /// A small generator of reproducible numbers (xorshift).
@@ -283,6 +283,18 @@ fn pools(rng: &mut Random) -> Result<usize, String> {
     Ok(3)
 }
 
+/// The dot product of every length up to a few registers, and of one that fills the sum.
+fn dots(rng: &mut Random) -> Result<usize, String> {
+    for len in (0..130).chain([1 << 16]) {
+        let (a, b) = (rng.weights(len, 127), rng.weights(len, 127));
+        let (expected, got) = (generic::dot(&a, &b), dot(&a, &b));
+        if got != expected {
+            return Err(format!("dot product of {len}: {got} instead of {expected}"));
+        }
+    }
+    Ok(131)
+}
+
 /// Everything, with `random` shapes on top; the number of comparisons, or the first difference. The listed shapes take
 /// the scalar code about `shapes.len()` network passes, so `large` can leave the big ones out.
 ///
@@ -291,7 +303,7 @@ fn pools(rng: &mut Random) -> Result<usize, String> {
 pub fn all(seed: u64, random: usize, large: bool) -> Result<usize, String> {
     let isas = Isa::available();
     let mut rng = Random::new(seed);
-    let mut compared = 0;
+    let mut compared = dots(&mut rng)?;
     for layer in ODD.iter().chain(if large { LAYERS } else { &[] }) {
         compared += conv(&mut rng, layer, &isas)?;
     }

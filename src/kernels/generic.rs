@@ -4,6 +4,11 @@ use std::ops::Range;
 
 use super::{Clamp, ConvParams, Rows, Window, requantise};
 
+/// Dot product of two codes; what the shorter lacks counts as zero.
+pub fn dot(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).fold(0, |sum, (&x, &y)| sum + i32::from(x) * i32::from(y))
+}
+
 /// Positions of the input that a window covers: `(tap, position)` pairs that lie inside `0..n`.
 fn inside(
     out: usize,

@@ -154,3 +154,29 @@ pub(super) fn finish(t: &mut Tile<'_>, first: usize, acc: &[[v128; 2]; 4]) {
     // SAFETY: this build has simd128 throughout, and the caller has checked the tile for 4 by 8.
     unsafe { simd::finish(t, first, &acc) }
 }
+
+/// See [`super::dot`].
+pub(super) fn dot(a: &[i8], b: &[i8]) -> i32 {
+    let len = a.len().min(b.len());
+    let whole = len - len % 16;
+    let (mut low, mut high) = (i32x4_splat(0), i32x4_splat(0));
+    for at in (0..whole).step_by(16) {
+        // SAFETY: 16 codes from `at` on lie below `whole`, which is no more than either length.
+        let (x, y) =
+            unsafe { (v128_load(a.as_ptr().add(at).cast()), v128_load(b.as_ptr().add(at).cast())) };
+        low = i32x4_add(
+            low,
+            i32x4_dot_i16x8(i16x8_extend_low_i8x16(x), i16x8_extend_low_i8x16(y)),
+        );
+        high = i32x4_add(
+            high,
+            i32x4_dot_i16x8(i16x8_extend_high_i8x16(x), i16x8_extend_high_i8x16(y)),
+        );
+    }
+    let sum = i32x4_add(low, high);
+    i32x4_extract_lane::<0>(sum)
+        + i32x4_extract_lane::<1>(sum)
+        + i32x4_extract_lane::<2>(sum)
+        + i32x4_extract_lane::<3>(sum)
+        + super::generic::dot(&a[whole..len], &b[whole..len])
+}
