@@ -3,7 +3,7 @@
 mod attribution;
 mod sh3f;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -28,10 +28,11 @@ const FOLDER: &str = "usr/share/sweethome3d/furniture";
 /// What the package of this version holds; another count means that something was misread.
 const PRODUCTS: usize = 820;
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "id",
     "title",
     "category",
+    "kind",
     "image",
     "url",
     "price",
@@ -130,6 +131,7 @@ fn write(libraries: Vec<(&'static Licence, Library)>, out: &Path) -> Result<usiz
     fs::create_dir_all(out.join("licences"))?;
     let mut csv = csv::Writer::from_path(out.join("catalog.csv"))?;
     csv.write_record(COLUMNS)?;
+    let kinds = Kinds::of(libraries.iter().flat_map(|(_, l)| &l.pieces).map(|p| p.name.as_str()));
     let mut ids = HashSet::new();
     let mut credits = Vec::new();
     for (licence, mut library) in libraries {
@@ -148,6 +150,7 @@ fn write(libraries: Vec<(&'static Licence, Library)>, out: &Path) -> Result<usiz
                 &id,
                 &piece.name,
                 &piece.category,
+                kinds.kind(&piece.name).unwrap_or_default(),
                 &image,
                 &url,
                 "",
@@ -170,6 +173,42 @@ fn write(libraries: Vec<(&'static Licence, Library)>, out: &Path) -> Result<usiz
     csv.flush()?;
     fs::write(out.join("ATTRIBUTION.md"), attribution::text(&credits))?;
     Ok(ids.len())
+}
+
+/// What kinds of things there are, as their names say: the last word of a name without numbers, a
+/// plural with its singular, a couch being a sofa. The libraries' own categories are rooms, in which
+/// beds stand beside lamps; these are what a shop's product types would be.
+struct Kinds(HashMap<String, usize>);
+
+impl Kinds {
+    /// A word that fewer pieces share is no kind.
+    const FEWEST: usize = 4;
+
+    fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut counts = HashMap::new();
+        let nouns: Vec<String> = names.filter_map(noun).collect();
+        let known: HashSet<&String> = nouns.iter().collect();
+        for noun in &nouns {
+            let singular = noun.strip_suffix('s').map(str::to_owned).filter(|s| known.contains(s));
+            *counts.entry(singular.unwrap_or_else(|| noun.clone())).or_default() += 1;
+        }
+        counts.retain(|_, count| *count >= Self::FEWEST);
+        Self(counts)
+    }
+
+    fn kind(&self, name: &str) -> Option<&str> {
+        let noun = noun(name)?;
+        let singular = noun.strip_suffix('s').and_then(|s| self.0.get_key_value(s));
+        singular.or_else(|| self.0.get_key_value(&noun)).map(|(kind, _)| kind.as_str())
+    }
+}
+
+fn noun(name: &str) -> Option<String> {
+    let word = name
+        .split(|c: char| !c.is_alphanumeric())
+        .rfind(|word| !word.is_empty() && !word.chars().all(|c| c.is_ascii_digit()))?
+        .to_lowercase();
+    Some(if word == "couch" { "sofa".to_owned() } else { word })
 }
 
 fn with<T>(work: impl FnOnce() -> Result<T>, id: &str) -> Result<T> {
@@ -251,6 +290,15 @@ mod tests {
         writer.write_image_data(pixels).expect("pixels");
         writer.finish().expect("end");
         bytes
+    }
+
+    #[test]
+    fn kinds_are_nouns_that_several_share() {
+        let names = ["Oak chair", "Chair 2", "Office chairs", "Chair", "Big sofa", "Couch", "Sofa"];
+        let kinds = Kinds::of(names.into_iter().chain(["Sofa 3", "Lamp", "7"]));
+        assert_eq!(kinds.kind("Garden chairs 4"), Some("chair"));
+        assert_eq!(kinds.kind("Three-seat Couch"), Some("sofa"));
+        assert_eq!((kinds.kind("Lamp"), kinds.kind("7")), (None, None));
     }
 
     #[test]
