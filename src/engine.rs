@@ -330,9 +330,7 @@ impl Engine {
         let mut found = loop {
             let mut found = match passing {
                 None => index.search(&at, wanted, EF_SEARCH)?,
-                Some(passing) => {
-                    index.search_exact(&at, wanted, |row| passing[row as usize])?
-                }
+                Some(passing) => index.search_exact(&at, wanted, |row| passing[row as usize])?,
             };
             // Best first: beyond the last are none that score higher.
             let exhausted = found.len() < wanted
@@ -363,6 +361,43 @@ impl Engine {
                 Some(Hit { row: n.row, id: &product.id, score: n.score, product, variants })
             })
             .collect())
+    }
+
+    /// What of a query fits this catalogue, and in words what does not: links outlive the catalogue
+    /// they were made with. Only names are looked at: products, groups, columns and their values.
+    ///
+    /// # Errors
+    /// `NotReady` if index or products are missing.
+    pub fn fit(&self, query: &Query) -> Result<(Query, Vec<String>)> {
+        let (index, products) = self.searchable()?;
+        let mut fitting = query.clone();
+        let mut left_out = Vec::new();
+        let mut known = |id: &String| {
+            let known = products.row(id).is_ok();
+            if !known {
+                left_out.push(format!("product {id:?}"));
+            }
+            known
+        };
+        fitting.product_id = fitting.product_id.filter(&mut known);
+        fitting.like.retain(&mut known);
+        fitting.unlike.retain(&mut known);
+        fitting.toward.retain_mut(|step| {
+            // Without its start, a direction can still come from the mean of all.
+            step.from = step.from.take().filter(|from| index.group(from).is_ok());
+            let leads = index.direction(step.from.as_ref(), &step.to).is_ok();
+            if !leads {
+                left_out.push(format!("direction to {}", step.to));
+            }
+            leads
+        });
+        if let Some(filter) = &mut fitting.filter {
+            left_out.extend(filter.fit(products));
+            if *filter == Filter::default() {
+                fitting.filter = None;
+            }
+        }
+        Ok((fitting, left_out))
     }
 
     /// Notes which rows pass a filter, unless they are noted already.

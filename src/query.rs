@@ -24,16 +24,17 @@ pub enum View {
     Masked,
 }
 
-/// A step along the direction between two groups' centroids.
+/// A step along the direction between two groups, see [`crate::index::Index::direction`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Toward {
-    /// Where the direction starts; the catalogue's mean if absent.
+    /// Where the direction starts; the mean of the column's groups if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<GroupKey>,
     /// Where it points.
     pub to: GroupKey,
-    /// How far to go: 0 stays, 0.1 to 0.9 is a shopper's scale, negative goes away.
+    /// How far to go: 0 stays, 0.1 to 0.9 is a shopper's scale, 0.5 brings about half of the first
+    /// results from there; negative goes away.
     pub strength: f32,
 }
 

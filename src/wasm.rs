@@ -3,6 +3,7 @@
 
 use js_sys::{Error as JsError, Reflect};
 use serde::Serialize;
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use crate::engine::{Engine, Hit};
@@ -22,7 +23,7 @@ export interface Filter {
   category?: string[]; availability?: string[]; price?: { min?: number; max?: number };
   attributes?: Record<string, string[]>;
 }
-/** From one group's centroid (the catalogue's mean if absent) to another's; 0.1 to 0.9 is usual. */
+/** From one group (the mean of its column's groups if absent) to another; 0.1 to 0.9 is usual, 0.5 brings about half. */
 export interface Toward { from?: Group | null; to: Group; strength: number }
 /** Starts from one of `photo`, `productId` and `embedding`, or else from the mean of `like`. */
 export interface Query {
@@ -80,6 +81,8 @@ extern "C" {
     pub type JsQuery;
     #[wasm_bindgen(typescript_type = "Answer")]
     pub type JsAnswer;
+    #[wasm_bindgen(typescript_type = "{ query: Query; leftOut: string[] }")]
+    pub type JsFit;
     #[wasm_bindgen(typescript_type = "FileEntry[]")]
     pub type JsFiles;
     #[wasm_bindgen(typescript_type = "PictureHeader")]
@@ -108,6 +111,13 @@ struct Timing {
 struct Answer<'a> {
     hits: Vec<Hit<'a>>,
     ms: Timing,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fit {
+    query: Query,
+    left_out: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -208,9 +218,7 @@ impl LookalikeEngine {
 
     /// Answers a query.
     pub fn search(&mut self, query: JsQuery) -> Result<JsAnswer, JsValue> {
-        let query: Query = serde_wasm_bindgen::from_value(query.into()).map_err(|cause| {
-            thrown(Error::new(ErrorKind::BadQuery, format!("the query cannot be read: {cause}")))
-        })?;
+        let query = read(query)?;
         let start = now();
         if let Some(view) = query.photo {
             self.0.embed(view).map_err(thrown)?;
@@ -219,6 +227,12 @@ impl LookalikeEngine {
         let hits = self.0.search(&query).map_err(thrown)?;
         let ms = Timing { embed: embedded - start, search: now() - embedded };
         to_js(&Answer { hits, ms })
+    }
+
+    /// What of a query fits this catalogue, and in words what does not.
+    pub fn fit(&self, query: JsQuery) -> Result<JsFit, JsValue> {
+        let (query, left_out) = self.0.fit(&read(query)?).map_err(thrown)?;
+        to_js(&Fit { query, left_out })
     }
 
     /// The groups that directions run between: `offered` are those whose centroid says something.
@@ -292,6 +306,32 @@ impl LookalikeEngine {
         let all = self.0.products().map_or(&[][..], |p| p.as_slice());
         let to = to.min(all.len());
         all[from.min(to)..to].iter().map(|p| p.id.clone()).collect()
+    }
+}
+
+/// Refuses what `Query::from_json` refuses: unknown fields as well, which reading a JS object by its
+/// known fields passes over.
+fn read(query: JsQuery) -> Result<Query, JsValue> {
+    let query: JsValue = query.into();
+    let bad = |cause: &dyn std::fmt::Display| {
+        thrown(Error::new(ErrorKind::BadQuery, format!("the query cannot be read: {cause}")))
+    };
+    let read = serde_wasm_bindgen::from_value(query.clone()).map_err(|e| bad(&e))?;
+    let mut value: Value = serde_wasm_bindgen::from_value(query).map_err(|e| bad(&e))?;
+    without_nulls(&mut value);
+    serde_json::from_value::<Query>(value).map_err(|e| bad(&e))?;
+    Ok(read)
+}
+
+/// `undefined` is how JavaScript leaves out a field.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
     }
 }
 

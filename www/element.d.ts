@@ -53,7 +53,7 @@
  * @property {string} value
  *
  * @typedef {object} Toward
- * @property {Group|null} [from] where the direction starts; the whole catalogue's mean where absent
+ * @property {Group|null} [from] where the direction starts; the mean of all groups of the column where absent
  * @property {Group} to where it points
  * @property {number} strength 0.1 to 0.9
  *
@@ -116,6 +116,7 @@
  * @property {(coverage: Uint8Array|undefined, width: number, height: number) => void} setMask
  * @property {() => void} clearPhoto
  * @property {(query: Query) => Answer} search
+ * @property {(query: Query) => {query: Query, leftOut: string[]}} fit
  * @property {(id: string) => Product} product
  * @property {(id: string, options: {photo: "whole"|"masked"}) => HeatMap} [explain]
  * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
@@ -232,7 +233,7 @@ export type Group = {
 };
 export type Toward = {
     /**
-     * where the direction starts; the whole catalogue's mean where absent
+     * where the direction starts; the mean of all groups of the column where absent
      */
     from?: Group | null;
     /**
@@ -376,6 +377,10 @@ export type LookalikeEngine = {
     setMask: (coverage: Uint8Array | undefined, width: number, height: number) => void;
     clearPhoto: () => void;
     search: (query: Query) => Answer;
+    fit: (query: Query) => {
+        query: Query;
+        leftOut: string[];
+    };
     product: (id: string) => Product;
     explain?: (id: string, options: {
         photo: "whole" | "masked";
@@ -477,6 +482,7 @@ export type Labels = {
     cornerSet: string;
     pointSet: string;
     refine: string;
+    leftOut: string;
     walk: string;
     walkWhole: string;
     walkMasked: string;

@@ -98,6 +98,7 @@ export const LABELS = {
   pointSet: '{count} points. Press Enter on the first point, or C, to close.',
 
   refine: 'Refine',
+  leftOut: 'The catalogue has changed since this link was made. Left out: {what}.',
   walk: 'How much the mask counts',
   walkWhole: 'Whole photo',
   walkMasked: 'Without the mask',

@@ -12,8 +12,10 @@ import { fill } from './labels.js';
 
 /** How far beyond the masked photo the slider goes. */
 const WALK_MAX = 1.6;
-/** A direction's strength when its chip is pressed. */
-const START_STRENGTH = 0.4;
+/** A direction's strength when its chip is pressed: about half of the first results are then of its group. */
+const START_STRENGTH = 0.5;
+/** The columns whose groups are offered as directions, the first that has some: what kind of thing a product is. */
+const KIND_COLUMNS = ['kind', 'product_type', 'type', 'category'];
 /** How many directions are offered at a time. */
 const CHIPS = 6;
 
@@ -58,9 +60,11 @@ export class Refine extends EventTarget {
     this.#summary = h('summary', {}, icon('filter'), h('span', {}, labels.filters));
     this.#panel = h('div', { class: 'filter-panel' });
     this.#filters = h('details', { class: 'filters', hidden: true }, this.#summary, this.#panel);
-    this.element = h('div', { class: 'refine', part: 'refine' }, this.#walkRow, this.#chipRow, this.#strengths, this.#filters, this.#foot);
+    this.#note = h('p', { class: 'refine-note', role: 'status', hidden: true });
+    this.element = h('div', { class: 'refine', part: 'refine' }, this.#note, this.#walkRow, this.#chipRow, this.#strengths, this.#filters, this.#foot);
   }
 
+  #note;
   #walk;
   #walkRow;
   #chips;
@@ -144,20 +148,31 @@ export class Refine extends EventTarget {
     this.#render();
   }
 
-  /** @param {Hit[]} hits the categories near these are offered as directions */
+  /** @param {Hit[]} hits the kinds near these are offered as directions */
   setNear(hits) {
+    const offered = this.#groups.filter((group) => group.offered);
+    const column = KIND_COLUMNS.find((name) => offered.filter((group) => group.column === name).length > 1);
+    const kinds = offered.filter((group) => group.column === column);
     /** @type {Map<string, number>} */
     const weights = new Map();
-    hits.slice(0, 10).forEach((hit, place) => {
-      const category = hit.product.category;
-      if (category) weights.set(category, (weights.get(category) ?? 0) + 1 / (place + 2));
+    hits.slice(0, 10).forEach(({ product }, place) => {
+      const value = column === 'category' ? product.category : product.attributes?.[column ?? ''];
+      if (value) weights.set(value, (weights.get(value) ?? 0) + 1 / (place + 2));
     });
     const ranked = [...weights].sort((a, b) => b[1] - a[1]).map(([value]) => value);
-    const offered = this.#groups.filter((group) => group.column === 'category' && group.offered);
-    this.#home = offered.find((group) => group.value === ranked[0]) ?? null;
-    const rest = [...offered].sort((a, b) => rankIn(ranked, a.value) - rankIn(ranked, b.value) || b.count - a.count);
-    this.#near = rest.filter((group) => group.value !== this.#home?.value).slice(0, CHIPS);
+    // While a direction is followed, its start stays what it was: the hits are no longer of that kind.
+    const [followed] = this.#state.toward ?? [];
+    const home = followed ? followed.from?.column === column && followed.from?.value : ranked[0];
+    this.#home = kinds.find((group) => group.value === home) ?? (followed ? this.#home : null);
+    kinds.sort((a, b) => rankIn(ranked, a.value) - rankIn(ranked, b.value) || b.count - a.count);
+    this.#near = kinds.filter((group) => group.value !== this.#home?.value).slice(0, CHIPS);
     this.#render();
+  }
+
+  /** @param {string[]} what of a link or a program's query does not fit this catalogue and was left out */
+  set leftOut(what) {
+    this.#note.hidden = what.length === 0;
+    this.#note.textContent = what.length === 0 ? '' : fill(this.labels.leftOut, { what: what.join(', ') });
   }
 
   #lastKind = '';
@@ -224,7 +239,11 @@ export class Refine extends EventTarget {
     for (const box of this.#panel.querySelectorAll('input')) {
       const { column, value, bound } = box.dataset;
       if (box.type === 'checkbox') box.checked = chosen(filter, column ?? '').includes(value ?? '');
-      else if (bound === 'score') box.value = String(minScore ?? 0);
+      else if (bound === 'score') {
+        box.value = String(minScore ?? 0);
+        const output = box.nextElementSibling;
+        if (output) output.textContent = minScore === undefined ? labels.any : minScore.toFixed(2);
+      }
       else if (bound && box !== /** @type {ShadowRoot} */ (box.getRootNode()).activeElement) box.value = String(filter?.price?.[/** @type {"min"|"max"} */ (bound)] ?? '');
     }
   }
@@ -284,7 +303,7 @@ export class Refine extends EventTarget {
       oninput: () => this.#set({ minScore: Number(score.value) === 0 ? undefined : Number(score.value) }, 'min'),
     });
     score.dataset.bound = 'score';
-    groups.push(h('fieldset', { class: 'facet' }, h('legend', {}, labels.minScore), score));
+    groups.push(h('fieldset', { class: 'facet' }, h('legend', {}, labels.minScore), h('div', { class: 'min-score' }, score, h('output', {}))));
     this.#panel.replaceChildren(...groups, h('button', { type: 'button', class: 'link', onclick: () => this.resetFilters() }, labels.resetFilters));
   }
 

@@ -51,7 +51,7 @@
  * @property {string} value
  *
  * @typedef {object} Toward
- * @property {Group|null} [from] where the direction starts; the whole catalogue's mean where absent
+ * @property {Group|null} [from] where the direction starts; the mean of all groups of the column where absent
  * @property {Group} to where it points
  * @property {number} strength 0.1 to 0.9
  *
@@ -114,6 +114,7 @@
  * @property {(coverage: Uint8Array|undefined, width: number, height: number) => void} setMask
  * @property {() => void} clearPhoto
  * @property {(query: Query) => Answer} search
+ * @property {(query: Query) => {query: Query, leftOut: string[]}} fit
  * @property {(id: string) => Product} product
  * @property {(id: string, options: {photo: "whole"|"masked"}) => HeatMap} [explain]
  * @property {() => (Group & {count: number, offered: boolean})[]} [groups]

@@ -61,10 +61,10 @@ function readToward(text) {
   try {
     const [fromColumn, fromValue, column, value, strength] = JSON.parse(text);
     if (typeof column !== 'string' || typeof value !== 'string') return null;
-    /** @type {Group|null} */
-    const from = typeof fromColumn === 'string' && typeof fromValue === 'string' ? { column: fromColumn, value: fromValue } : null;
+    /** @type {{from?: Group}} */
+    const start = typeof fromColumn === 'string' && typeof fromValue === 'string' ? { from: { column: fromColumn, value: fromValue } } : {};
     const amount = number(String(strength), 0.1, 0.9);
-    return amount === undefined ? null : { from, to: { column, value }, strength: amount };
+    return amount === undefined ? null : { ...start, to: { column, value }, strength: amount };
   } catch {
     return null;
   }

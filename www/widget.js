@@ -236,6 +236,7 @@ export class Widget {
         this.#isReady = true;
         this.#useCatalog();
         this.#ui.refine.state = { ...this.#startQuery, ...(this.#host.productId !== null && { productId: this.#host.productId }) };
+        await this.#fit();
         this.#emit('ready', { manifest: this.#opened?.manifest }, false);
       }
       if (this.#host.src && !this.#file) void this.setPhoto(this.#host.src);
@@ -428,7 +429,26 @@ export class Widget {
     this.#startQuery = query;
     if (!this.#isReady) return;
     this.#ui.refine.state = query;
-    void this.#refresh();
+    void this.#fit().then(() => this.#refresh());
+  }
+
+  /** Leaves out of a query from elsewhere what this catalogue does not know, and says so. */
+  async #fit() {
+    const { refine } = this.#ui;
+    const asked = refine.state;
+    refine.leftOut = [];
+    if (Object.keys(asked).length === 0) return;
+    try {
+      const { query, leftOut } = await this.#worker().call('fit', { query: asked });
+      if (leftOut.length === 0 || refine.state !== asked) return;
+      refine.state = query;
+      refine.leftOut = leftOut;
+      // Where nothing to start from is left, there will be no results to say it beside.
+      if (!this.#hasPhoto && !this.#hasProducts) this.#fail(new LookalikeError('bad-query', leftOut.join(', ')), null);
+    } catch (thrown) {
+      // What cannot even be read is told by the search.
+      if (asError(thrown).kind !== 'bad-query') throw thrown;
+    }
   }
 
   /** @param {string} attribute that changed */

@@ -327,6 +327,8 @@ class Host {
       }, signal);
     },
 
+    fit: async ({ query }) => (await this.load(['index', 'products'])).fit(query),
+
     explain: async ({ session, productId, photo }, signal) => {
       const engine = await this.load(['index', 'products', 'model']);
       return this.serial(() => {

@@ -74,6 +74,35 @@ impl Filter {
         }
     }
 
+    /// Drops columns and values that no product has, and says which. A price range stays: prices
+    /// come and go.
+    pub fn fit(&mut self, products: &Products) -> Vec<String> {
+        let list = products.as_slice();
+        let mut dropped = Vec::new();
+        let mut keep =
+            |column: &str, values: &mut Vec<String>, of: &dyn Fn(&Product) -> Option<&String>| {
+                let before = values.len();
+                let mut named: Vec<String> = Vec::new();
+                values.retain(|value| {
+                    let known = list.iter().any(|product| of(product) == Some(value));
+                    if !known {
+                        named.push(format!("{value:?}"));
+                    }
+                    known
+                });
+                if values.len() < before {
+                    dropped.push(format!("{column} {}", named.join(", ")));
+                }
+            };
+        keep("category", &mut self.category, &|p| p.category.as_ref());
+        keep("availability", &mut self.availability, &|p| p.availability.as_ref());
+        self.attributes.retain(|column, values| {
+            keep(column, values, &|p| p.attributes.get(column));
+            !values.is_empty()
+        });
+        dropped
+    }
+
     /// Whether a product passes.
     #[must_use]
     pub fn accepts(&self, product: &Product) -> bool {
@@ -129,6 +158,13 @@ mod tests {
         let filter: Filter = serde_json::from_str(r#"{"attributes":{"size":["L"]}}"#).unwrap();
         let error = filter.check_columns(&products).unwrap_err().to_string();
         assert!(error.contains("\"size\"") && error.contains("colour"), "{error}");
+        let mut stale: Filter = serde_json::from_str(
+            r#"{"category":["Sofas","Beds"],"attributes":{"size":["L"],"colour":["red"]},"price":{"min":5.0}}"#,
+        )
+        .unwrap();
+        assert_eq!(stale.fit(&products), [r#"category "Beds""#, r#"size "L""#]);
+        assert!(stale.accepts(&product("Sofas", Some(9.0), "red")) && stale.attributes.len() == 1);
+        assert!(stale.fit(&products).is_empty());
         for (min, max) in [(Some(2.0), Some(1.0)), (Some(f64::NAN), None)] {
             let price = Some(PriceRange { min, max });
             assert!(Filter { price, ..Filter::default() }.validate().is_err());

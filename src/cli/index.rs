@@ -259,7 +259,7 @@ fn describe(recipe: &Recipe) -> Result<serde_json::Value> {
 }
 
 /// The columns' values by which products are grouped.
-fn group_keys(product: &Product) -> Vec<GroupKey> {
+pub(super) fn group_keys(product: &Product) -> Vec<GroupKey> {
     let category = product.category.iter().map(|value| ("category", value));
     let attributes = product.attributes.iter().map(|(column, value)| (column.as_str(), value));
     category

@@ -124,7 +124,8 @@ impl Index {
                 _ => return bad(format!("row {row} is out of range or appears twice")),
             }
         }
-        let fits = |g: &Group| g.centroid.dim() == codes.dim() && g.discriminant.len() == codes.dim();
+        let fits =
+            |g: &Group| g.centroid.dim() == codes.dim() && g.discriminant.len() == codes.dim();
         if let Some(group) = groups.iter().find(|g| !fits(g)) {
             return bad(format!("the centroid of {} has another dimension", group.key));
         }
@@ -274,7 +275,6 @@ impl Index {
         best_of(&mut kept, k);
         Ok(kept)
     }
-
 }
 
 /// Cuts to the best `k`, ordered by score, then row: the same on every machine.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{Clamp, ConvParams, Rows, Window, requantise};
 
 /// Dot product of two codes; what the shorter lacks counts as zero.
+#[must_use]
 pub fn dot(a: &[i8], b: &[i8]) -> i32 {
     a.iter().zip(b).fold(0, |sum, (&x, &y)| sum + i32::from(x) * i32::from(y))
 }

@@ -164,10 +164,7 @@ pub(super) fn dot(a: &[i8], b: &[i8]) -> i32 {
         // SAFETY: 16 codes from `at` on lie below `whole`, which is no more than either length.
         let (x, y) =
             unsafe { (v128_load(a.as_ptr().add(at).cast()), v128_load(b.as_ptr().add(at).cast())) };
-        low = i32x4_add(
-            low,
-            i32x4_dot_i16x8(i16x8_extend_low_i8x16(x), i16x8_extend_low_i8x16(y)),
-        );
+        low = i32x4_add(low, i32x4_dot_i16x8(i16x8_extend_low_i8x16(x), i16x8_extend_low_i8x16(y)));
         high = i32x4_add(
             high,
             i32x4_dot_i16x8(i16x8_extend_high_i8x16(x), i16x8_extend_high_i8x16(y)),

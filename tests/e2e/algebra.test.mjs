@@ -42,31 +42,90 @@ describe('refining', { skip: missing() ?? false, timeout: 180_000 }, () => {
 
   const share = (/** @type {string[]} */ ids, /** @type {string} */ category) =>
     ids.filter((id) => products().find((each) => each.id === id)?.category === category).length;
+  const kindOf = (/** @type {string} */ id) => products().find((each) => each.id === id)?.attributes?.kind;
+  const ofKind = (/** @type {string[]} */ ids, /** @type {string} */ kind) => ids.filter((id) => kindOf(id) === kind).length;
+  const first = (/** @type {string} */ kind) => /** @type {{id: string}} */ (products().find((each) => each.attributes?.kind === kind));
 
-  test('a direction brings more of a category, a stronger one no less; undo takes it back; the link keeps it', async () => {
-    const { page, ui } = await open(`#product=${encodeURIComponent(start().id)}`);
+  test('a direction brings more of a kind, a stronger one more; undo takes it back; the link keeps it', async () => {
+    const { page, ui } = await open(`#product=${encodeURIComponent(first('chair').id)}`);
     await settled(page);
-    const chip = ui.host.locator('.chip').first();
-    if (!(await chip.isVisible())) return;
-    const category = await chip.textContent() ?? '';
     const plain = await idsOf(ui.left);
+    const chips = await ui.host.locator('.chip').allTextContents();
+    assert.ok(chips.length > 2 && !chips.includes('chair'), `${chips}`);
+    const chip = ui.host.getByRole('button', { name: 'table', exact: true });
     await chip.click();
-    const slider = ui.host.getByRole('slider', { name: `Strength of ${category}` });
+    assert.equal(await chip.getAttribute('aria-pressed'), 'true');
+    const some = await next(page, plain);
+    const slider = ui.host.getByRole('slider', { name: 'Strength of table' });
+    assert.equal(await slider.inputValue(), '0.5');
     await slider.fill('0.9');
-    const strong = await next(page, plain);
-    await page.waitForTimeout(200);
-    await settled(page);
-    assert.ok(share(strong, category) >= share(plain, category));
-    assert.match(page.url(), /toward=/);
+    const strong = await next(page, some);
+    assert.ok(ofKind(strong, 'table') > ofKind(plain, 'table') + 5, `${ofKind(strong, 'table')} of 20`);
+    assert.ok(ofKind(some, 'table') >= ofKind(plain, 'table') && ofKind(some, 'table') <= ofKind(strong, 'table'));
+    assert.match(page.url(), /toward=.*chair.*table.*0\.9/);
 
     const again = await open(page.url().slice(page.url().indexOf('#')));
     await settled(again.page);
-    assert.deepEqual(await idsOf(again.ui.left), await idsOf(ui.left));
+    assert.deepEqual(await idsOf(again.ui.left), strong);
+    assert.equal(await again.ui.host.getByRole('slider', { name: 'Strength of table' }).inputValue(), '0.9');
     await again.page.close();
 
+    // Pressed again, a chip lets go.
+    await chip.click();
+    assert.deepEqual(await next(page, strong), plain);
+    await ui.tool('Undo last change').click();
+    assert.deepEqual(await next(page, plain), strong);
     while (await ui.tool('Undo last change').isVisible()) await ui.tool('Undo last change').click();
     await settled(page);
     assert.deepEqual(await idsOf(ui.left), plain);
+    assert.doesNotMatch(page.url(), /toward/);
+    await page.close();
+  });
+
+  test('a link from an older catalogue: what fits is shown, what does not is named', async () => {
+    const toward = JSON.stringify(['kind', 'unicorn', 'kind', 'table', 0.5]);
+    const gone = JSON.stringify(['kind', 'chair', 'planet', 'mars', 0.5]);
+    const { page, ui } = await open(`#product=${encodeURIComponent(first('chair').id)}&like=sold-out&unlike=gone-too`
+      + `&toward=${encodeURIComponent(toward)}&toward=${encodeURIComponent(gone)}&in.category=Nowhere&has.size=XXL`);
+    await settled(page);
+    assert.equal((await idsOf(ui.left)).length, 20);
+    const note = await ui.host.locator('.refine-note').textContent() ?? '';
+    for (const word of ['sold-out', 'gone-too', 'mars', 'Nowhere', 'size']) assert.ok(note.includes(word), `${word} in ${note}`);
+    assert.ok(!note.includes('table'), 'a direction whose start is gone comes from the mean of all');
+    assert.equal(await ui.host.getByRole('button', { name: 'table', exact: true }).getAttribute('aria-pressed'), 'true');
+    await page.close();
+
+    const lost = await open('#product=sold-out&in.category=Nowhere');
+    await lost.ui.message.waitFor();
+    assert.match(await lost.ui.message.textContent() ?? '', /does not fit the catalogue.*sold-out/s);
+    await lost.ui.drop.waitFor();
+    assert.equal(await lost.ui.host.locator('.app').getAttribute('data-state'), 'empty');
+    await lost.page.close();
+
+    // What was never a query: nothing breaks, and nothing is said.
+    const noise = await open('#toward=%7B&walk=NaN&min=9&price=-&k=0&=&has.=x');
+    await noise.ui.drop.waitFor();
+    await noise.page.waitForTimeout(200);
+    assert.ok(await noise.ui.message.isHidden());
+    await noise.page.close();
+  });
+
+  test('only what is similar enough, and back', async () => {
+    const { page, ui } = await open(`#product=${encodeURIComponent(first('chair').id)}`);
+    await settled(page);
+    const plain = await idsOf(ui.left);
+    await ui.host.locator('.filters summary').click();
+    const scores = async () => (await ui.left.locator('.score').allTextContents()).map(Number);
+    const middle = (await scores())[9];
+    const least = Math.floor(middle * 20) / 20;
+    await ui.host.getByRole('slider', { name: 'Minimum similarity' }).fill(String(least));
+    const fewer = await next(page, plain);
+    assert.ok(fewer.length >= 10 && fewer.length < 20);
+    assert.deepEqual(fewer, plain.slice(0, fewer.length));
+    assert.ok((await scores()).every((score) => score >= least - 0.005));
+    assert.match(page.url(), /min=/);
+    await ui.tool('Undo last change').click();
+    assert.deepEqual(await next(page, fewer), plain);
     await page.close();
   });
 
@@ -153,6 +212,10 @@ describe('refining', { skip: missing() ?? false, timeout: 180_000 }, () => {
     await at('1.5');
     assert.equal(await ui.right.locator('h3').textContent(), '50 % beyond the mask');
     assert.ok(!page.url().includes('photo'));
+    while (await ui.tool('Undo last change').isVisible()) await ui.tool('Undo last change').click();
+    await settled(page);
+    assert.deepEqual(await idsOf(ui.right), masked);
+    assert.equal(await slider.inputValue(), '1');
     await page.close();
   });
 

@@ -30,7 +30,7 @@ export async function newContext(browser, options) {
 
 /**
  * Products of the catalogue under test.
- * @returns {{id: string, title: string, thumb: string, category: string}[]}
+ * @returns {{id: string, title: string, thumb: string, category: string, attributes?: Record<string, string>}[]}
  */
 export function products() {
   const file = fileOf('/catalog/products.json');

@@ -1,5 +1,7 @@
 //! `lookalike eval`: how good the neighbours are, and what they cost. One file a protocol.
 
+mod algebra;
+mod grown;
 mod heldout;
 mod learning;
 mod masks;
@@ -8,6 +10,7 @@ mod neighbours;
 mod quantised;
 mod report;
 mod stage;
+mod strips;
 
 use crate::error::Result;
 
@@ -23,6 +26,10 @@ pub(super) struct Args {
 /// What else than the neighbours is measured.
 #[derive(clap::Subcommand)]
 enum Protocol {
+    /// Write a larger index, grown from one that is there, to measure time and memory with.
+    Grow(grown::Args),
+    /// What directions between groups do to the results, at growing strength.
+    Algebra(algebra::Args),
     /// Time and memory of learning, and of building the graph, at growing sizes of a catalogue.
     Learning(learning::Args),
     /// What quantising a network costs: cosines to it in real numbers, and both networks' neighbours.
@@ -34,6 +41,8 @@ enum Protocol {
 pub(super) fn run(args: &Args) -> Result<()> {
     match &args.protocol {
         None => neighbours::run(&args.neighbours),
+        Some(Protocol::Grow(args)) => grown::run(args),
+        Some(Protocol::Algebra(args)) => algebra::run(args),
         Some(Protocol::Learning(args)) => learning::run(args),
         Some(Protocol::Quantised(args)) => quantised::run(args),
         Some(Protocol::Masks(args)) => masks::run(args),

@@ -34,7 +34,7 @@ pub(super) fn html(
     products: &[Shown],
     picture: impl Fn(usize) -> Option<Vec<u8>>,
 ) -> String {
-    let mut page = String::from(HEAD);
+    let mut page = head("Neighbours");
     page.push_str("<h1>How good are the neighbours?</h1><ul>");
     for variant in variants {
         let _ =
@@ -115,7 +115,7 @@ pub(super) fn html(
     page
 }
 
-fn image(jpeg: Option<Vec<u8>>) -> String {
+pub(super) fn image(jpeg: Option<Vec<u8>>) -> String {
     match jpeg {
         Some(bytes) => {
             format!("<img alt=\"\" src=\"data:image/jpeg;base64,{}\">", STANDARD.encode(bytes))
@@ -125,19 +125,27 @@ fn image(jpeg: Option<Vec<u8>>) -> String {
 }
 
 /// Titles come from feeds: nothing in them may become markup.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-const HEAD: &str = "<!doctype html><html lang=en><head><meta charset=utf-8>\
-<meta name=viewport content=\"width=device-width\"><title>Neighbours</title><style>\
+/// The start of a page with our styles, up to the body.
+pub(super) fn head(title: &str) -> String {
+    format!(
+        "<!doctype html><html lang=en><head><meta charset=utf-8>\
+         <meta name=viewport content=\"width=device-width\"><title>{}</title><style>{STYLE}</style></head><body>",
+        escaped(title)
+    )
+}
+
+const STYLE: &str = "\
 body{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}\
 section{display:flex;gap:1rem;border-top:1px solid #ccc;padding:.7rem 0}\
 figure{margin:0;width:6.5rem;border:3px solid #ccc;border-radius:6px;overflow:hidden}\
 figure.y{border-color:#1a7f37}figure.n{border-color:#cf222e}\
 img,.none{display:block;width:100%;height:6rem;object-fit:contain;background:#fff}\
 figcaption{font-size:12px;padding:.2rem;overflow-wrap:anywhere}\
-.r{display:flex;gap:.5rem;flex-wrap:wrap}p{margin:.3rem 0}</style></head><body>";
+.r{display:flex;gap:.5rem;flex-wrap:wrap}p{margin:.3rem 0}";
 
 #[cfg(test)]
 mod tests {

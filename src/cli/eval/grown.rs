@@ -1,0 +1,92 @@
+//! A larger index made of one that is there, to measure time and memory with.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::catalog::{Product, Products};
+use crate::cli::files;
+use crate::cli::grow::{grow, plan};
+use crate::cli::index::group_keys;
+use crate::embedding::Embedding;
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::{GroupKey, Index};
+use crate::manifest::{File, Role};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A folder that `lookalike index` has written.
+    #[arg(short, long)]
+    index: PathBuf,
+    /// How many products to grow it to. Those beyond lie between two that resemble each other.
+    #[arg(long, default_value_t = 100_000)]
+    products: usize,
+    /// The folder to write.
+    #[arg(short, long)]
+    output: PathBuf,
+}
+
+/// Of the grown products, one in so many is a variant of the one that it stems from.
+const VARIANTS: usize = 8;
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let start = Instant::now();
+    let engine = files::open_engine(&args.index)?;
+    let (Some(index), Some(products)) = (engine.index(), engine.products()) else {
+        return Err(Error::new(ErrorKind::Internal, "the engine did not load its files"));
+    };
+    let there = (0..index.len() as u32)
+        .map(|row| Ok(index.embedding(row)?.as_slice().to_vec()))
+        .collect::<Result<Vec<_>>>()?;
+    let plan = plan(&there, args.products);
+    let embeddings =
+        grow(&there, &plan).into_iter().map(Embedding::new).collect::<Result<Vec<_>>>()?;
+    let list = products.as_slice();
+    let grown: Vec<Product> = plan
+        .iter()
+        .enumerate()
+        .map(|(row, mix)| {
+            let stem = &list[mix.from];
+            if row < list.len() {
+                return stem.clone();
+            }
+            let stands = stem.variant_of.as_ref().unwrap_or(&stem.id);
+            Product {
+                id: format!("{}~{row}", stem.id),
+                variant_of: row.is_multiple_of(VARIANTS).then(|| stands.clone()),
+                ..stem.clone()
+            }
+        })
+        .collect();
+    let keys: Vec<Vec<GroupKey>> = grown.iter().map(group_keys).collect();
+    let building = Instant::now();
+    let larger = Index::build(index.model(), index.projection().clone(), &embeddings, &keys)?;
+    let built = building.elapsed().as_secs_f64();
+
+    let thumbs = args.output.join("thumbs");
+    files::make_folder(&thumbs)?;
+    for path in list.iter().filter_map(|p| p.thumb.as_ref()) {
+        files::write(&args.output.join(path), &files::read(&args.index.join(path))?)?;
+    }
+    let mut manifest = engine.manifest().clone();
+    manifest.products = grown.len();
+    manifest.files.clear();
+    for (role, path, content) in [
+        (Role::Model, "model.onnx", files::read_role(&args.index, engine.manifest(), Role::Model)?),
+        (Role::Index, "index.bin", larger.write()),
+        (Role::Products, "products.json", Products::new(grown)?.write()),
+    ] {
+        files::write(&args.output.join(path), &content)?;
+        manifest.files.push(File::of(role, path, &content));
+    }
+    let json = serde_json::to_vec_pretty(&manifest).map_err(|cause| {
+        Error::with_source(ErrorKind::Internal, "writing the manifest failed", cause)
+    })?;
+    files::write(&args.output.join("manifest.json"), &json)?;
+    println!(
+        "{}: {} products, {built:.1} s for groups and graph, {:.1} s in all",
+        args.output.display(),
+        manifest.products,
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! The queries of `tests/queries/`, through the library and through the terminal; `tests/e2e/queries.test.mjs` asks the same
+//! files in the browser. All three must give the same products with the same scores.
+//!
+//! `LOOKALIKE_BLESS=1 cargo test --release --test queries` makes the index and what is expected again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lookalike::engine::Engine;
+use lookalike::image::{Limits, Picture, decode};
+use lookalike::manifest::Role;
+use lookalike::mask::Mask;
+use lookalike::query::Query;
+use serde_json::{Value, json};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Scores are sums of integers and a few roundings in `f32`.
+const TOLERANCE: f64 = 1e-5;
+
+fn folder() -> PathBuf {
+    Path::new(ROOT).join("tests/queries")
+}
+
+/// Every case with its name; makes all that is expected again if that is asked for.
+fn cases() -> Vec<(String, Value)> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|e| e == "json"));
+    paths.sort();
+    assert!(paths.len() > 15, "where are the queries?");
+    let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let read = |path: &Path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    paths.iter().map(|path| (name(path), read(path))).collect()
+}
+
+fn picture(name: &str) -> Picture {
+    decode(&fs::read(folder().join(name)).unwrap(), &Limits::default()).unwrap()
+}
+
+fn engine() -> Engine {
+    let read = |name: &str| fs::read(folder().join("served").join(name)).unwrap();
+    let mut engine = Engine::new(&read("manifest.json")).unwrap();
+    for (role, name) in
+        [(Role::Model, "model.onnx"), (Role::Index, "index.bin"), (Role::Products, "products.json")]
+    {
+        engine.provide(role, read(name), None).unwrap();
+    }
+    engine
+}
+
+/// What the library answers: `{"hits": [{id, score}]}` or `{"refused": kind, "because": message}`.
+fn answer(engine: &mut Engine, query: &Value) -> Value {
+    let query = match Query::from_json(&query.to_string()) {
+        Ok(query) => query,
+        Err(error) => {
+            return json!({"refused": error.kind().as_str(), "because": error.to_string()});
+        }
+    };
+    if query.photo.is_some() {
+        engine.set_photo(picture("photo.png"));
+        let mask = picture("mask.png");
+        let coverage = mask.rgb().chunks_exact(3).map(|p| p[1]).collect();
+        engine.set_mask(Some(Mask::new(mask.width(), mask.height(), coverage).unwrap())).unwrap();
+    }
+    match engine.search(&query) {
+        Ok(hits) => {
+            let hits: Vec<Value> =
+                hits.iter().map(|h| json!({"id": h.id, "score": h.score})).collect();
+            json!({"hits": hits})
+        }
+        Err(error) => json!({"refused": error.kind().as_str(), "because": error.to_string()}),
+    }
+}
+
+fn same(name: &str, got: &Value, expected: &Value) {
+    assert_eq!(got.get("refused"), expected.get("refused"), "{name}: {got}");
+    if let Some(because) = expected.get("because").and_then(Value::as_str) {
+        let said = got["because"].as_str().unwrap();
+        assert!(said.contains(because), "{name}: {said:?} does not say {because:?}");
+        return;
+    }
+    let list = |v: &Value| -> Vec<(String, f64)> {
+        let hits = v["hits"].as_array().unwrap_or_else(|| panic!("{name}: {v}"));
+        let hit = |h: &Value| (h["id"].as_str().unwrap().to_owned(), h["score"].as_f64().unwrap());
+        hits.iter().map(hit).collect()
+    };
+    let (got, expected) = (list(got), list(expected));
+    let ids = |l: &[(String, f64)]| l.iter().map(|h| h.0.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&got), ids(&expected), "{name}");
+    for ((id, a), (_, b)) in got.iter().zip(&expected) {
+        assert!((a - b).abs() <= TOLERANCE, "{name}: {id} scores {a}, expected {b}");
+    }
+}
+
+#[test]
+fn the_library_answers_as_expected() {
+    if std::env::var_os("LOOKALIKE_BLESS").is_some() {
+        bless();
+    }
+    let mut engine = engine();
+    for (name, case) in cases() {
+        same(&name, &answer(&mut engine, &case["query"]), &case);
+    }
+}
+
+#[test]
+fn the_terminal_answers_as_expected() {
+    if std::env::var_os("LOOKALIKE_BLESS").is_some() {
+        return;
+    }
+    let path = |name: &str| folder().join(name).display().to_string();
+    for (name, case) in cases() {
+        let query = case["query"].to_string();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lookalike"));
+        command.args(["search", "--index", &path("served"), "--query", &query, "--json"]);
+        if case["query"].get("photo").is_some() {
+            command.args([&path("photo.png"), "--mask", &path("mask.png")]);
+        }
+        let output = command.output().unwrap();
+        if let Some(because) = case.get("because").and_then(Value::as_str) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+            assert!(said.contains(because), "{name}: {said:?} does not say {because:?}");
+            continue;
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let got =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{name}: {said}"));
+        same(&name, &got, &case);
+    }
+}
+
+#[test]
+fn queries_survive_being_read_and_written() {
+    for (name, case) in cases() {
+        let Ok(query) = Query::from_json(&case["query"].to_string()) else { continue };
+        // By way of text: as a value, 0.4 in f32 would show all its digits.
+        let written: Value = serde_json::from_str(&serde_json::to_string(&query).unwrap()).unwrap();
+        assert_eq!(written, case["query"], "{name}");
+    }
+}
+
+/// Makes the index from drawn pictures, the photo and its mask, and writes down what is answered now.
+fn bless() {
+    let work = Path::new(env!("CARGO_TARGET_TMPDIR")).join("queries");
+    let _ = fs::remove_dir_all(&work);
+    fs::create_dir_all(&work).unwrap();
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_lookalike")).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let mut csv = "id,title,category,image,price,colour,availability\n".to_owned();
+    for i in 0..36u32 {
+        let kind = i % 3;
+        let drawn = image::RgbImage::from_fn(48, 40, |x, y| {
+            let (dx, dy) = (x as i32 - 24, y as i32 - 20);
+            let inside = match kind {
+                0 => dx * dx + dy * dy < 120 + i as i32 * 3,
+                1 => (x + i) / 4 % 2 == 0,
+                _ => dx.abs() < 8 + i as i32 / 4 && dy.abs() < 14,
+            };
+            let shade = (i * 7) as u8;
+            image::Rgb(if inside { [255 - shade, shade, 40 + shade / 2] } else { [250; 3] })
+        });
+        drawn.save(work.join(format!("{i}.png"))).unwrap();
+        let name = ["Disc", "Stripe", "Box"][kind as usize];
+        let plural = ["Discs", "Stripes", "Boxes"][kind as usize];
+        let colour = ["red", "green"][(i / 18) as usize];
+        let stock = ["in_stock", "out_of_stock"][(i / 3 % 2) as usize];
+        csv += &format!("p{i},{name} {i},{plural},{i}.png,{}.50,{colour},{stock}\n", 10 + i);
+    }
+    fs::write(work.join("catalog.csv"), csv).unwrap();
+    let at = |name: &str| work.join(name).display().to_string();
+    let tiny = format!("{ROOT}/tests/models/tiny.onnx");
+    // An int8 network: its sums are the same on every machine.
+    let calibrate = at("");
+    run(&[
+        "model",
+        "prepare",
+        &tiny,
+        "-o",
+        &at("m.onnx"),
+        "--layer",
+        "first,joined",
+        "--calibrate",
+        &calibrate,
+    ]);
+    let served = folder().join("served").display().to_string();
+    run(&[
+        "index",
+        &calibrate,
+        "--model",
+        &at("m.onnx"),
+        "-o",
+        &served,
+        "--thumbs",
+        "0",
+        "--dim",
+        "16",
+    ]);
+    let _ = fs::remove_dir_all(folder().join("served/thumbs"));
+    let (left, right) =
+        (image::open(work.join("6.png")).unwrap(), image::open(work.join("7.png")).unwrap());
+    let (left, right) = (left.into_rgb8(), right.into_rgb8());
+    let both =
+        |x: u32, y: u32| if x < 48 { *left.get_pixel(x, y) } else { *right.get_pixel(x - 48, y) };
+    image::RgbImage::from_fn(96, 40, both).save(folder().join("photo.png")).unwrap();
+    image::GrayImage::from_fn(96, 40, |x, _| image::Luma([if x < 48 { 0 } else { 255 }]))
+        .save(folder().join("mask.png"))
+        .unwrap();
+    let mut engine = engine();
+    for (name, mut case) in cases() {
+        let got = answer(&mut engine, &case["query"]);
+        if case.get("because").is_some() {
+            // What a refusal has to say is written by hand.
+            continue;
+        }
+        assert!(got.get("hits").is_some(), "{name}: {got}");
+        case["hits"] = got["hits"].clone();
+        let text = serde_json::to_string_pretty(&case).unwrap();
+        fs::write(folder().join(format!("{name}.json")), text + "\n").unwrap();
+    }
+}
