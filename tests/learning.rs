@@ -1,0 +1,217 @@
+//! Whatever cannot be learnt from is refused or done without, in words: never a silent bad index.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn lookalike(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lookalike")).args(args).output().unwrap()
+}
+
+/// An empty folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("learning-{name}"));
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A network of the test models, prepared.
+fn prepared(root: &Path, source: &str, layer: &str) -> PathBuf {
+    let model = root.join(format!("prepared-{source}"));
+    let source = format!("{ROOT}/tests/models/{source}");
+    let output = lookalike(&["model", "prepare", &source, "-o", text(&model), "--layer", layer]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    model
+}
+
+/// A shop whose pictures and categories are what the functions say.
+fn shop(
+    root: &Path,
+    count: u32,
+    shade: impl Fn(u32, u32, u32) -> u8,
+    category: impl Fn(u32) -> String,
+) -> PathBuf {
+    let shop = root.join("shop");
+    fs::create_dir_all(&shop).unwrap();
+    let mut csv = "id,title,category,image\n".to_owned();
+    for i in 0..count {
+        let picture = image::RgbImage::from_fn(40, 40, |x, y| {
+            let s = shade(i, x, y);
+            image::Rgb([s, s.wrapping_mul(3), 255 - s])
+        });
+        picture.save(shop.join(format!("{i}.png"))).unwrap();
+        csv += &format!("p{i},Thing {i},{},{i}.png\n", category(i));
+    }
+    fs::write(shop.join("catalog.csv"), csv).unwrap();
+    shop
+}
+
+/// Pictures that all differ.
+fn varied(i: u32, x: u32, y: u32) -> u8 {
+    ((x * (i % 7 + 1) + y * (i / 7 + 1) + i * i * 5) % 256) as u8
+}
+
+struct Run {
+    output: Output,
+    served: PathBuf,
+}
+
+impl Run {
+    fn index(root: &Path, shop: &Path, model: &Path, more: &[&str]) -> Self {
+        let served = root.join("served");
+        let args = ["index", text(shop), "--model", text(model), "-o", text(&served)];
+        Self { output: lookalike(&[&args[..], more].concat()), served }
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    /// What the manifest of a run that must succeed says of its recipe.
+    fn recipe(&self) -> Value {
+        assert!(self.output.status.success(), "{}", self.said());
+        let manifest = fs::read_to_string(self.served.join("manifest.json")).unwrap();
+        serde_json::from_str::<Value>(&manifest).unwrap()["recipe"].clone()
+    }
+
+    /// The message of a run that must be refused, leaving nothing that a page would load.
+    fn refused(&self) -> String {
+        assert_eq!(self.output.status.code(), Some(1), "{}", self.said());
+        assert!(!self.said().contains("panicked"), "{}", self.said());
+        assert!(!self.served.join("manifest.json").exists());
+        self.said()
+    }
+}
+
+/// The notes in a recipe, which are said as well.
+fn notes(run: &Run) -> String {
+    let recipe = run.recipe();
+    let notes: Vec<&str> =
+        recipe["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    assert!(notes.iter().all(|note| run.said().contains(note)), "{}", run.said());
+    notes.join("\n")
+}
+
+#[test]
+fn a_teacher_that_cannot_be_understood_is_named() {
+    let root = folder("teacher");
+    let shop = shop(&root, 4, varied, |_| "a".into());
+    let model = prepared(&root, "tiny.onnx", "joined");
+    let mut teachers = vec![format!("{ROOT}/tests/models/tiny.onnx"), text(&root).to_owned()];
+    for entry in fs::read_dir(format!("{ROOT}/tests/models/bad")).unwrap() {
+        teachers.push(text(&entry.unwrap().path()).to_owned());
+    }
+    for teacher in teachers {
+        let message = Run::index(&root, &shop, &model, &["--teacher", &teacher]).refused();
+        assert!(message.contains(&teacher), "{message}");
+    }
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_refused_from_either_network() {
+    let root = folder("nan");
+    let shop = shop(&root, 50, varied, |_| "a".into());
+    let tiny = prepared(&root, "tiny.onnx", "joined");
+    let broken = prepared(&root, "not-a-number.onnx", "y");
+    let message = Run::index(&root, &shop, &broken, &[]).refused();
+    assert!(message.contains("\"y\" gives numbers that are not finite"), "{message}");
+    let message = Run::index(&root, &shop, &tiny, &["--teacher", text(&broken)]).refused();
+    assert!(message.contains("\"y\" gives numbers that are not finite"), "{message}");
+    // Nothing of it is kept for a later run.
+    let cache = root.join("cache");
+    let more = ["--teacher", text(&broken), "--cache", text(&cache)];
+    Run::index(&root, &shop, &tiny, &more).refused();
+    let again = Run::index(&root, &shop, &tiny, &more).refused();
+    assert!(again.contains("not finite"), "{again}");
+}
+
+#[test]
+fn a_catalogue_smaller_than_the_projection_has_fewer_dimensions_and_no_teacher() {
+    let root = folder("small");
+    let shop = shop(&root, 7, varied, |i| ["a", "b"][i as usize % 2].into());
+    let model = prepared(&root, "tiny.onnx", "first,joined");
+    let teacher = prepared(&root, "tiny-nhwc.onnx", "joined");
+    let more = ["--teacher", text(&teacher), "--learn-from", "category"];
+    let run = Run::index(&root, &shop, &model, &more);
+    assert!(notes(&run).contains("7 products are too few"), "{}", run.said());
+    assert_eq!(run.recipe()["projection"], "pca");
+    let manifest = fs::read_to_string(run.served.join("manifest.json")).unwrap();
+    let dim = serde_json::from_str::<Value>(&manifest).unwrap()["dim"].as_u64().unwrap();
+    assert!((1..7).contains(&dim), "7 pictures span at most 6 dimensions, not {dim}");
+}
+
+#[test]
+fn categories_with_one_member_teach_nothing_and_that_is_said() {
+    let root = folder("singles");
+    let shop = shop(&root, 48, varied, |i| format!("only {i}"));
+    let model = prepared(&root, "tiny.onnx", "first,joined");
+    let run = Run::index(&root, &shop, &model, &["--learn-from", "category"]);
+    assert!(notes(&run).contains("\"category\" is not used"), "{}", run.said());
+    assert_eq!(run.recipe()["projection"], "pca");
+    let unknown = Run::index(&root, &shop, &model, &["--learn-from", "colour"]);
+    assert_eq!(unknown.output.status.code(), Some(1));
+    assert!(unknown.said().contains("there are: category"), "{}", unknown.said());
+    // The index that was there is still whole.
+    let photo = shop.join("3.png");
+    let search = ["search", "--index", text(&run.served), text(&photo), "-k", "1"];
+    assert!(lookalike(&search).status.success());
+}
+
+#[test]
+fn pictures_that_are_all_alike_are_refused() {
+    let root = folder("alike");
+    let shop = shop(&root, 45, |_, x, y| (x + y) as u8, |i| ["a", "b"][i as usize % 2].into());
+    let model = prepared(&root, "tiny.onnx", "first,joined");
+    let teacher = prepared(&root, "tiny-nhwc.onnx", "joined");
+    let message = Run::index(&root, &shop, &model, &[]).refused();
+    assert!(message.contains("look the same"), "{message}");
+    let more = ["--teacher", text(&teacher), "--learn-from", "category"];
+    let message = Run::index(&root, &shop, &model, &more).refused();
+    assert!(message.contains("look the same"), "{message}");
+}
+
+#[test]
+fn a_column_that_misleads_is_left_out() {
+    let root = folder("misleads");
+    // Categories by turns have nothing to do with the pictures.
+    let shop = shop(&root, 60, varied, |i| format!("turn {}", (i * 37 + i / 11) % 4));
+    let model = prepared(&root, "tiny.onnx", "first,joined");
+    let run = Run::index(&root, &shop, &model, &["--learn-from", "category"]);
+    let column = run.recipe()["columns"][0].clone();
+    let (with, without) =
+        (column["held_out"].as_f64().unwrap(), column["held_out_without"].as_f64().unwrap());
+    assert_eq!(column["used"], with > without, "{column}");
+}
+
+#[test]
+fn learning_is_measured_at_sizes_above_and_below_the_catalogues() {
+    let root = folder("measured");
+    let shop = shop(&root, 12, varied, |i| ["a", "b"][i as usize % 2].into());
+    let model = prepared(&root, "tiny.onnx", "first,joined");
+    let teacher = prepared(&root, "tiny-nhwc.onnx", "joined");
+    let args = ["eval", "learning", text(&shop), "--model", text(&model), "--graph", "--json"];
+    let more = ["--products", "6,90", "--teacher", text(&teacher), "--learn-from", "category"];
+    let output = lookalike(&[&args[..], &more].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let counts: Vec<u64> = rows.iter().map(|r| r["products"].as_u64().unwrap()).collect();
+    assert_eq!(counts, [6, 90]);
+    for row in &rows {
+        assert!(row["learn_s"].as_f64().unwrap() > 0.0 && row["graph_s"].as_f64().unwrap() > 0.0);
+        if cfg!(target_os = "linux") {
+            assert!(row["learn_peak_bytes"].as_u64() > row["features_bytes"].as_u64());
+        }
+    }
+    let none = lookalike(&[&args[..], &["--products", "0"]].concat());
+    assert_eq!(none.status.code(), Some(1));
+}
