@@ -90,8 +90,12 @@ fn splits(count: usize, held_out: HeldOut) -> Result<Vec<Split>> {
     };
     Ok(match held_out {
         HeldOut::Folds(folds) => {
-            if folds < 2 || folds > count {
-                return Err(few(folds.max(2)));
+            if folds < 2 {
+                let what = "--folds needs 2 groups at least: one asks, the others are learnt from";
+                return Err(Error::new(ErrorKind::BadCatalog, what));
+            }
+            if folds > count {
+                return Err(few(folds));
             }
             let order = shuffled(count, 0);
             let held = |fold: usize| (0..count).map(move |at| at % folds == fold);
