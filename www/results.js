@@ -50,6 +50,7 @@ export function departures(before, now) {
 export class ResultList {
   /** @type {Map<string, HTMLLIElement>} */
   #cards = new Map();
+  #motion = 0;
   /** As last shown. @type {Map<string, Hit>} */
   #hits = new Map();
 
@@ -92,17 +93,9 @@ export class ResultList {
     this.grid.replaceChildren(...cards.values());
     if (focused instanceof HTMLElement && this.grid.contains(focused)) focused.focus({ preventScroll: true });
     this.#cards = cards;
-    if (still) return;
-    // All places are read before anything is set in motion, and what nobody sees stays at rest.
-    const moves = [...cards].map(([id, card]) => ({ card, from: places.get(id), to: card.getBoundingClientRect() }));
-    const seen = (/** @type {DOMRect} */ { top, bottom }) => bottom > 0 && top < innerHeight;
-    for (const { card, from, to } of moves) {
-      if (!seen(to) && !(from && seen(from))) continue;
-      if (!from) card.animate({ opacity: [0, 1], transform: ['translateY(8px)', 'none'] }, { duration: 220, easing: 'ease-out' });
-      else if (from.left !== to.left || from.top !== to.top) {
-        card.animate({ transform: [`translate(${from.left - to.left}px, ${from.top - to.top}px)`, 'none'] }, { duration: 320, easing: 'cubic-bezier(.2, .7, .2, 1)' });
-      }
-    }
+    cancelAnimationFrame(this.#motion);
+    // In the frame that lays the cards out in any case, so that nothing is laid out twice.
+    if (!still) this.#motion = requestAnimationFrame(() => move(cards, places));
   }
 
   /** @param {number} count placeholders where nothing is shown yet, dimmed cards where there is */
@@ -199,6 +192,24 @@ export class ResultList {
     }
     card.querySelector('.like')?.setAttribute('aria-pressed', String(votes.likes?.includes(hit.id) ?? false));
     card.querySelector('.unlike')?.setAttribute('aria-pressed', String(votes.unlikes?.includes(hit.id) ?? false));
+  }
+}
+
+/**
+ * Cards glide from where they were, new ones rise; what nobody sees stays at rest.
+ * @param {Map<string, HTMLElement>} cards
+ * @param {Map<string, DOMRect>} places that they had, by id
+ */
+function move(cards, places) {
+  // All places are read before anything is set in motion.
+  const moves = [...cards].map(([id, card]) => ({ card, from: places.get(id), to: card.getBoundingClientRect() }));
+  const seen = (/** @type {DOMRect} */ { top, bottom }) => bottom > 0 && top < innerHeight;
+  for (const { card, from, to } of moves) {
+    if (!seen(to) && !(from && seen(from))) continue;
+    if (!from) card.animate({ opacity: [0, 1], transform: ['translateY(8px)', 'none'] }, { duration: 220, easing: 'ease-out' });
+    else if (from.left !== to.left || from.top !== to.top) {
+      card.animate({ transform: [`translate(${from.left - to.left}px, ${from.top - to.top}px)`, 'none'] }, { duration: 320, easing: 'cubic-bezier(.2, .7, .2, 1)' });
+    }
   }
 }
 

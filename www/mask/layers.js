@@ -60,7 +60,8 @@ export class Layers {
     this.#paint.width = raster.width;
     this.#paint.height = raster.height;
     this.#drawn = '';
-    this.#colourAll();
+    // A veil covers what no stroke has touched.
+    if (this.#intent === 'only') this.#colourAll();
   }
 
   /** Nothing is drawn after this. */
@@ -98,12 +99,14 @@ export class Layers {
   /** @param {Marks} marks */
   render({ outline, ring }) {
     this.#renderPhoto();
-    this.#colour();
     const context = this.#ready(this.#top);
     if (!context || !this.#raster) return;
     const { scale } = this.#view;
     // "Only this" with nothing painted would veil all of the photo.
-    if (this.#raster.share() > 0) context.drawImage(this.#paint, 0, 0);
+    if (this.#raster.share() > 0) {
+      this.#colour();
+      context.drawImage(this.#paint, 0, 0);
+    }
     if (outline) {
       context.beginPath();
       for (const point of outline.points) context.lineTo(point.x, point.y);
