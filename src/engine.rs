@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{HeatMap, explain};
 use crate::image::Picture;
 use crate::index::Index;
+use crate::kernels::{Alone, Split};
 use crate::manifest::{Manifest, Role};
 use crate::mask::{Fill, Mask};
 use crate::model::{Features, Network};
@@ -92,6 +93,7 @@ pub struct Engine {
     /// Which rows pass the filter of the last query that had one: a slider asks with the same one
     /// again and again.
     passing: Option<(Filter, Vec<bool>)>,
+    threads: &'static dyn Split,
 }
 
 impl Engine {
@@ -107,7 +109,15 @@ impl Engine {
             products: None,
             photo: None,
             passing: None,
+            threads: &Alone,
         })
+    }
+
+    /// Lets these threads share the network's layers.
+    #[must_use]
+    pub fn with_threads(mut self, threads: &'static dyn Split) -> Self {
+        self.threads = threads;
+        self
     }
 
     /// The manifest.
@@ -147,7 +157,8 @@ impl Engine {
         match role {
             Role::Model => {
                 let hash = file.sha256.to_ascii_lowercase();
-                let network = Network::load(bytes)?;
+                let mut network = Network::load(bytes)?;
+                network.share(self.threads);
                 self.check_model(&hash, network.spec().dim())?;
                 self.network = Some(network);
             }

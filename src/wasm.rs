@@ -10,6 +10,11 @@ use crate::engine::{Engine, Hit};
 use crate::error::{Error, ErrorKind};
 use crate::image::{Limits, Picture, sniff};
 use crate::index::GroupKey;
+#[cfg(not(target_feature = "atomics"))]
+use crate::kernels::Alone;
+use crate::kernels::Split;
+#[cfg(target_feature = "atomics")]
+use crate::kernels::Team;
 use crate::manifest::Role;
 use crate::mask::Mask;
 use crate::query::{Query, View};
@@ -152,7 +157,13 @@ impl LookalikeEngine {
     /// From the bytes of `manifest.json`.
     #[wasm_bindgen(constructor)]
     pub fn new(manifest: &[u8]) -> Result<Self, JsValue> {
-        Engine::new(manifest).map(Self).map_err(thrown)
+        Engine::new(manifest).map(|engine| Self(engine.with_threads(threads()))).map_err(thrown)
+    }
+
+    /// How many threads share the network's layers now.
+    #[wasm_bindgen(getter, js_name = threads)]
+    pub fn threads(&self) -> usize {
+        threads().width()
     }
 
     /// What to fetch.
@@ -333,6 +344,37 @@ fn without_nulls(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(without_nulls),
         _ => {}
     }
+}
+
+#[cfg(target_feature = "atomics")]
+static TEAM: Team = Team::new();
+
+/// The threads of this module: workers on the same memory that have called [`assist`].
+#[cfg(target_feature = "atomics")]
+fn threads() -> &'static dyn Split {
+    &TEAM
+}
+
+/// A build without shared memory has one.
+#[cfg(not(target_feature = "atomics"))]
+fn threads() -> &'static dyn Split {
+    &Alone
+}
+
+/// Runs parts of the network's layers and never returns; for a worker that has this module on the engine's memory.
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen]
+#[allow(unreachable_pub, reason = "what JavaScript calls has to be public")]
+pub fn assist() {
+    TEAM.assist()
+}
+
+/// Says that the thread of a worker has ended within [`assist`], by a trap.
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen]
+#[allow(unreachable_pub, reason = "what JavaScript calls has to be public")]
+pub fn lost() {
+    TEAM.lose();
 }
 
 /// Milliseconds since the worker began; 0 where there is no clock.

@@ -8,6 +8,8 @@ import { LookalikeError, aborted, asError, fromWire } from './errors.js';
 
 /** @type {Map<string, Client>} */
 const clients = new Map();
+/** Whether engines may use threads: not after one has died, lest the next one dies of the same. */
+let threads = true;
 /** A worker that nobody uses lives on for this long, so that moving an element in the page costs nothing. */
 const LINGER_MS = 5_000;
 /** The frame of another origin answers within this time or is not there. */
@@ -57,8 +59,8 @@ export class Client extends EventTarget {
     this.#port.onmessage = ({ data }) => this.#receive(data);
     const fail = (/** @type {string} */ message, /** @type {unknown} */ cause) => this.#die(new LookalikeError('worker', message, { cause }));
     this.#stop = new URL(worker).origin === location.origin
-      ? startWorker(worker, { manifest, pkg }, port2, fail)
-      : startFrame(worker, { manifest, pkg }, port2, fail);
+      ? startWorker(worker, { manifest, pkg, threads }, port2, fail)
+      : startFrame(worker, { manifest, pkg, threads }, port2, fail);
   }
 
   /** Whether calls can still be answered. */
@@ -117,6 +119,7 @@ export class Client extends EventTarget {
       return;
     }
     if (message.fatal) {
+      threads = false;
       this.#die(new LookalikeError('worker', 'The search stopped unexpectedly.', { cause: fromWire(message.fatal) }));
       return;
     }

@@ -110,6 +110,7 @@
  * @property {boolean} done
  *
  * @typedef {object} LookalikeEngine the class that wasm-bindgen makes of the crate; used in the worker alone
+ * @property {number} threads how many share the network's layers now
  * @property {() => ManifestFile[]} files
  * @property {(role: string, bytes: Uint8Array, sha256?: string) => void} provide
  * @property {(rgba: Uint8Array, width: number, height: number) => void} setPhoto
@@ -371,6 +372,10 @@ export type Progress = {
     done: boolean;
 };
 export type LookalikeEngine = {
+    /**
+     * how many share the network's layers now
+     */
+    threads: number;
     files: () => ManifestFile[];
     provide: (role: string, bytes: Uint8Array, sha256?: string) => void;
     setPhoto: (rgba: Uint8Array, width: number, height: number) => void;

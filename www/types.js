@@ -108,6 +108,7 @@
  * @property {boolean} done
  *
  * @typedef {object} LookalikeEngine the class that wasm-bindgen makes of the crate; used in the worker alone
+ * @property {number} threads how many share the network's layers now
  * @property {() => ManifestFile[]} files
  * @property {(role: string, bytes: Uint8Array, sha256?: string) => void} provide
  * @property {(rgba: Uint8Array, width: number, height: number) => void} setPhoto

@@ -11,7 +11,7 @@ import { download } from './download.js';
 import { Store } from './store.js';
 import { decode, inspect } from './picture.js';
 import { facetsOf, spread } from './catalog.js';
-import { start } from './engine.js';
+import { builds, start } from './engine.js';
 
 /**
  * @import { LookalikeEngine, Manifest, ManifestFile, ManifestPart, Opened, Product, Progress } from './types.js'
@@ -21,7 +21,7 @@ import { start } from './engine.js';
  * @property {{coverage: Uint8Array, width: number, height: number}|null} mask
  * @property {boolean} maskIsNew the engine has not seen it yet
  *
- * @import { Engine, Sniff } from './engine.js'
+ * @import { Build, Engine, Sniff } from './engine.js'
  */
 
 const scope = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -47,11 +47,13 @@ class Host {
   /**
    * @param {string} manifest absolute URL
    * @param {string} pkg absolute URL of lookalike.js
+   * @param {boolean} threads whether the engine may use several
    * @param {(progress: Progress) => void} onProgress
    */
-  constructor(manifest, pkg, onProgress) {
+  constructor(manifest, pkg, threads, onProgress) {
     this.manifestUrl = manifest;
     this.pkgUrl = pkg;
+    this.threads = threads;
     this.store = new Store(manifest);
     this.ledger = new Ledger(onProgress);
   }
@@ -67,10 +69,10 @@ class Host {
 
   async #open() {
     // Both are fetched side by side: few networks need another build than the one that most run on.
-    const usual = this.#wasm('');
+    const usual = this.#wasm(builds(this.threads));
     usual.catch(() => {});
     const manifest = await this.#manifest();
-    const Engine = await (needsFull(manifest) ? this.#wasm('full') : usual);
+    const Engine = await (needsFull(manifest) ? this.#wasm(['full']) : usual);
     const engine = new Engine(manifest);
     const files = engine.files();
     void this.store.prune(new Set([this.manifestUrl, ...files.flatMap((file) => unitsOf(file).map((unit) => unit.sha256))]));
@@ -105,12 +107,12 @@ class Host {
   }
 
   /**
-   * @param {""|"full"} build
+   * @param {Build[]} candidates
    * @returns {Promise<Engine>}
    */
-  async #wasm(build) {
+  async #wasm(candidates) {
     try {
-      return await start(this.pkgUrl, build);
+      return await start(this.pkgUrl, candidates);
     } catch (cause) {
       throw new LookalikeError(offline() ? 'offline' : 'setup', `${this.pkgUrl}: the search engine could not be loaded (${asError(cause).message})`, { cause });
     }
@@ -508,10 +510,10 @@ function breath() {
 
 /** @param {MessageEvent} event */
 scope.onmessage = (event) => {
-  const { manifest, pkg } = event.data;
+  const { manifest, pkg, threads } = event.data;
   const port = event.ports[0];
   if (!port) return;
-  const host = new Host(manifest, pkg, (progress) => port.postMessage({ progress }));
+  const host = new Host(manifest, pkg, threads !== false, (progress) => port.postMessage({ progress }));
   /** @type {Map<number, AbortController>} */
   const running = new Map();
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::winograd::Winograd;
 use super::{
     BadLayer, ConvParams, Family, Isa, Ops, Rows, Scratch, Shape, Tile, bad, bytes_mut, generic,
-    halves_mut,
+    halves_mut, pack,
 };
 
 /// Bytes of gathered inputs that one pass over the weights works on.
@@ -25,7 +25,7 @@ pub struct Conv {
 
 #[derive(Debug)]
 enum Weights {
-    /// As given, OHWI.
+    /// As given, OIHW.
     Plain(Vec<i8>),
     /// `[panel][group][nr]` words.
     Direct(Vec<u32>),
@@ -33,7 +33,7 @@ enum Weights {
 }
 
 impl Conv {
-    /// Checks and packs. `weights` is OHWI, `bias` in units of input scale times weight scale.
+    /// Checks and packs. `weights` is OIHW, as ONNX has them, `bias` in units of input scale times weight scale.
     ///
     /// # Errors
     /// When lengths do not agree, a scale is not a number above 0, or the window does not fit.
@@ -110,7 +110,7 @@ impl Conv {
         let mut folded: Vec<i32> = bias
             .iter()
             .zip(weights.chunks_exact(per_channel))
-            .map(|(b, w)| b.wrapping_sub(zero.wrapping_mul(w.iter().map(|w| i32::from(*w)).sum())))
+            .map(|(b, w)| b.wrapping_sub(zero.wrapping_mul(pack::sum(w))))
             .collect();
         folded.resize(padded, 0);
         let weights = match winograd {
@@ -118,7 +118,10 @@ impl Conv {
                 winograd.finish(&mut folded, &mut scale);
                 Weights::Winograd(winograd)
             }
-            None => Weights::Direct(pack(weights, params.out_c, per_channel, ops)),
+            None => {
+                let layer = pack::Layer { out_c: params.out_c, c: params.input.c, taps: kh * kw };
+                Weights::Direct(pack::direct(weights, layer, ops.family, ops.nr))
+            }
         };
         // The fallback of an instruction set is one of its own: `isa` need not remember it, `loops` finds it again.
         let isa = Isa::available()
@@ -281,36 +284,6 @@ impl Conv {
             start += count;
         }
     }
-}
-
-/// OHWI weights to panels of `nr` channels: `[panel][group][nr]` words of two halves or four bytes.
-fn pack(weights: &[i8], out_c: usize, per_channel: usize, ops: &Ops) -> Vec<u32> {
-    let nr = ops.nr;
-    let size = match ops.family {
-        Family::Pairs => 2,
-        Family::Quads => 4,
-    };
-    let groups = per_channel.div_ceil(size);
-    let mut packed = vec![0u32; out_c.div_ceil(nr) * groups * nr];
-    for (o, row) in weights.chunks_exact(per_channel).enumerate() {
-        let base = o / nr * groups * nr + o % nr;
-        for (group, taps) in row.chunks(size).enumerate() {
-            packed[base + group * nr] = match *taps {
-                [a, b] if size == 2 => {
-                    u32::from(i16::from(a) as u16) | u32::from(i16::from(b) as u16) << 16
-                }
-                [a] if size == 2 => u32::from(i16::from(a) as u16),
-                _ => {
-                    let mut bytes = [0u8; 4];
-                    for (byte, tap) in bytes.iter_mut().zip(taps) {
-                        *byte = *tap as u8;
-                    }
-                    u32::from_le_bytes(bytes)
-                }
-            };
-        }
-    }
-    packed
 }
 
 /// Lays the windows of `count` pixels from `start` on side by side, one row of `groups` words each.

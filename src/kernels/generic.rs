@@ -23,7 +23,7 @@ fn inside(
     })
 }
 
-/// Convolution of `rows` of the output. `weights` is OHWI.
+/// Convolution of `rows` of the output. `weights` is OIHW.
 pub fn conv(
     p: &ConvParams,
     weights: &[i8],
@@ -45,7 +45,8 @@ pub fn conv(
                         inside(x, p.window.stride.1, p.window.pad_before.1, kw, p.input.w)
                     {
                         let pixel = &input[(iy * p.input.w + ix) * c..][..c];
-                        let taps = &weights[((o * kh + ky) * kw + kx) * c..][..c];
+                        let taps =
+                            weights[o * c * kh * kw + ky * kw + kx..].iter().step_by(kh * kw);
                         for (a, w) in pixel.iter().zip(taps) {
                             acc = acc.wrapping_add((i32::from(*a) - zero) * i32::from(*w));
                         }

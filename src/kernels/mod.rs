@@ -3,7 +3,7 @@
 //! # Data
 //!
 //! Activations are `u8`, NHWC, one picture at a time (N = 1), quantised per tensor: `real = scale * (q - zero_point)`.
-//! Weights are `i8`, OHWI, symmetric, quantised per output channel. Biases are `i32` in units of
+//! Weights are `i8`, OIHW (depthwise: HWC), symmetric, quantised per output channel. Biases are `i32` in units of
 //! `input scale * weight scale`.
 //!
 //! # One result everywhere
@@ -36,6 +36,7 @@ pub mod check;
 mod conv;
 mod depthwise;
 pub mod generic;
+mod pack;
 pub mod peak;
 mod pool;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
@@ -43,6 +44,7 @@ mod relaxed;
 mod simd;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod simd128;
+mod team;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 mod winograd;
@@ -50,6 +52,7 @@ mod winograd;
 pub use conv::Conv;
 pub use depthwise::Depthwise;
 pub use pool::{AddParams, add, average_pool, max_pool, quantise, requantise_map};
+pub use team::{Alone, Split, Team};
 
 use std::fmt;
 
@@ -443,6 +446,12 @@ pub(crate) struct Ops {
 pub(crate) fn halves_mut(words: &mut [u32]) -> &mut [i16] {
     // SAFETY: u32 is aligned for i16, has twice its size, and every bit pattern is a valid i16; the length is doubled.
     unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len() * 2) }
+}
+
+/// The bytes of an `int8` tensor.
+pub(crate) fn signed(bytes: &[u8]) -> &[i8] {
+    // SAFETY: u8 and i8 have the same size and alignment, and every bit pattern is valid for both.
+    unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
 }
 
 /// The words as bytes.

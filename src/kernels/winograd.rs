@@ -19,11 +19,12 @@
 
 use std::ops::Range;
 
+use super::pack::{self, Lanes};
 use super::simd::Simd;
 use super::{ConvParams, Product, Rows, Scratch, Shape, halves_mut};
 
 /// Channels of a panel, at most.
-const MAX_NR: usize = 32;
+const MAX_NR: usize = 16;
 
 /// Bytes of transformed input that one block of tiles may take: half of a 512 KiB second-level cache.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -115,7 +116,7 @@ const INV9: i32 = 954_437_177; // 9 * this = 1 modulo 2^32
 const INV45: i32 = -1_527_099_483; // 45 * this = 1 modulo 2^32
 
 impl Winograd {
-    /// Prepares the weights (OHWI), or says no: shape not suited, or numbers that could leave their range.
+    /// Prepares the weights (OIHW), or says no: shape not suited, or numbers that could leave their range.
     pub(crate) fn new(
         p: &ConvParams,
         weights: &[i8],
@@ -148,8 +149,7 @@ impl Winograd {
             Method::Line { .. } => 1 << 28,
         };
         let per_channel = kh * kw * c;
-        let sum = |w: &[i8]| 255 * w.iter().map(|w| i64::from(*w).abs()).sum::<i64>();
-        let largest = |(w, b): (&[i8], &i32)| sum(w) + i64::from(*b).abs();
+        let largest = |(w, b): (&[i8], &i32)| 255 * pack::magnitude(w) + i64::from(*b).abs();
         let largest = weights.chunks_exact(per_channel).zip(bias).map(largest).max()?;
         let (least, most) =
             p.scale.iter().fold((f32::MAX, 0f32), |(a, b), s| (a.min(*s), b.max(*s)));
@@ -159,62 +159,30 @@ impl Winograd {
         }
         let whole = p.clamp.lo == 0 && p.clamp.hi == 255;
         let clamped = !whole || largest as f32 * most > 1e6;
-        let (points, k) = match method {
-            Method::Square => (36, c),
-            Method::Line { vertical, chunks, .. } => {
-                (8, c * chunks * if vertical { kw } else { kh })
+        let layer = pack::Layer { out_c: p.out_c, c, taps: kh * kw };
+        let (parts, packed) = match method {
+            Method::Square => {
+                let all = |_| std::array::from_fn(Some);
+                (1, pack::transformed(weights, layer, nr, 1, all, SquareWeights))
+            }
+            Method::Line { vertical, taps, chunks, .. } => {
+                let parts = chunks * if vertical { kw } else { kh };
+                let of_part = |part: usize| {
+                    let (across, along) = (part / chunks, part % chunks * taps);
+                    std::array::from_fn(|t| {
+                        let (y, x) =
+                            if vertical { (along + t, across) } else { (across, along + t) };
+                        (t < taps && y < kh && x < kw).then_some(y * kw + x)
+                    })
+                };
+                let packed = match taps {
+                    4 => pack::transformed(weights, layer, nr, parts, of_part, LineWeights::<4>),
+                    _ => pack::transformed(weights, layer, nr, parts, of_part, LineWeights::<5>),
+                };
+                (parts, packed)
             }
         };
-        let groups = k / 2;
-        let panels = p.out_c.div_ceil(nr);
-        let mut packed = vec![0u32; panels * points * groups * nr];
-        // One word of each channel of a panel at a time, so that the writes are rows and not single halves.
-        let mut words = vec![[0u32; MAX_NR]; points];
-        let mut overflow = false;
-        for panel in 0..panels {
-            let channels = (p.out_c - panel * nr).min(nr);
-            for group in 0..groups {
-                for lane in 0..channels {
-                    let w = &weights[(panel * nr + lane) * per_channel..][..per_channel];
-                    for half in 0..2 {
-                        let i = group * 2 + half;
-                        let mut put = |transformed: &[i32]| {
-                            for (row, value) in words.iter_mut().zip(transformed) {
-                                overflow |= *value != i32::from(*value as i16);
-                                let bits = u32::from(*value as i16 as u16) << (16 * half);
-                                row[lane] = if half == 0 { bits } else { row[lane] | bits };
-                            }
-                        };
-                        match method {
-                            Method::Square => put(&square_weights(|y, x| w[(y * 3 + x) * c + i])),
-                            Method::Line { vertical, taps, chunks, .. } => {
-                                let (part, i) = (i / c, i % c);
-                                let (across, along) = (part / chunks, part % chunks * taps);
-                                let mut g = [0; 5];
-                                for (t, tap) in g[..taps].iter_mut().enumerate() {
-                                    let (y, x) = if vertical {
-                                        (along + t, across)
-                                    } else {
-                                        (across, along + t)
-                                    };
-                                    if y < kh && x < kw {
-                                        *tap = i32::from(w[(y * kw + x) * c + i]);
-                                    }
-                                }
-                                put(&line_weights(taps, g));
-                            }
-                        }
-                    }
-                }
-                for (point, row) in words.iter().enumerate() {
-                    let at = ((panel * points + point) * groups + group) * nr;
-                    packed[at..at + channels].copy_from_slice(&row[..channels]);
-                }
-            }
-        }
-        if overflow {
-            return None;
-        }
+        let groups = c * parts / 2;
         Some(Winograd { method, weights: packed, groups, nr, mr, clamped })
     }
 
@@ -498,49 +466,63 @@ impl Winograd {
 }
 
 /// G g of F(4, 3), times what makes it whole: `[6 g0 | -4, -4 | 1, 1 | 24]` belong to the inverse.
-fn points_6(g: [i32; 3]) -> [i32; 6] {
-    let [a, b, c] = g;
-    [a, a + b + c, a - b + c, a + 2 * b + 4 * c, a - 2 * b + 4 * c, c]
+fn points_6<const NR: usize>([a, b, c]: [Lanes<NR>; 3]) -> [Lanes<NR>; 6] {
+    let (even, odd) = (a + c, b);
+    let (even2, odd2) = (a + c * 4, b + b);
+    [a, even + odd, even - odd, even2 + odd2, even2 - odd2, c]
 }
 
 /// The factors of the inverse of F(4, 3), over 24; the last is left at half, so that products of two stay within 16 bits
 /// with weights of 8, and the output transform doubles it.
-const INVERSE_6: [i32; 6] = [6, -4, -4, 1, 1, 12];
+const INVERSE_6: [i16; 6] = [6, -4, -4, 1, 1, 12];
 
-/// 36 transformed weights, `[down][right]`.
-#[inline]
-fn square_weights(g: impl Fn(usize, usize) -> i8) -> [i32; 36] {
-    let right: [[i32; 6]; 3] =
-        std::array::from_fn(|y| points_6(std::array::from_fn(|x| i32::from(g(y, x)))));
-    let mut all = [0; 36];
-    for x in 0..6 {
-        for (y, value) in points_6([right[0][x], right[1][x], right[2][x]]).into_iter().enumerate()
-        {
-            all[y * 6 + x] = value * INVERSE_6[y] * INVERSE_6[x];
+/// 36 transformed weights, `[down][right]`. None can leave 16 bits: the largest sum of magnitudes is 12 * 12 * 128.
+struct SquareWeights;
+
+impl pack::Transform<36> for SquareWeights {
+    #[inline(always)]
+    fn apply<const NR: usize>(
+        &self,
+        [a, b, c, d, e, f, g, h, i]: [Lanes<NR>; 9],
+    ) -> [Lanes<NR>; 36] {
+        let right = [points_6([a, b, c]), points_6([d, e, f]), points_6([g, h, i])];
+        let mut all = [Lanes::ZERO; 36];
+        for x in 0..6 {
+            let down = points_6([right[0][x], right[1][x], right[2][x]]);
+            for (y, value) in down.into_iter().enumerate() {
+                all[y * 6 + x] = value * (INVERSE_6[y] * INVERSE_6[x]);
+            }
         }
+        all
     }
-    all
 }
 
-/// 8 transformed weights of 4 or 5 taps, the inverse's factors applied (over 360).
-#[inline]
-fn line_weights(taps: usize, g: [i32; 5]) -> [i32; 8] {
-    let [a, b, c, d, e] = g;
-    // Even and odd powers of 1, of 2, and of 1/2 times 2^(taps - 1).
-    let (one, one_odd) = (a + c + e, b + d);
-    let (two, two_odd) = (a + 4 * c + 16 * e, 2 * b + 8 * d);
-    let (half, half_odd) =
-        if taps == 5 { (16 * a + 4 * c + e, 8 * b + 2 * d) } else { (8 * a + 2 * c, 4 * b + d) };
-    [
-        -90 * a,
-        -20 * (one + one_odd),
-        -20 * (one - one_odd),
-        two + two_odd,
-        two - two_odd,
-        half + half_odd,
-        half - half_odd,
-        90 * g[taps - 1],
-    ]
+/// 8 transformed weights of 4 or 5 taps, the inverse's factors applied (over 360). None can leave 16 bits: the largest sum
+/// of magnitudes is 20 * 5 * 128.
+struct LineWeights<const TAPS: usize>;
+
+impl<const TAPS: usize> pack::Transform<8> for LineWeights<TAPS> {
+    #[inline(always)]
+    fn apply<const NR: usize>(&self, [a, b, c, d, e, ..]: [Lanes<NR>; 9]) -> [Lanes<NR>; 8] {
+        // Even and odd powers of 1, of 2, and of 1/2 times 2^(taps - 1). The fifth tap is 0 where there are four.
+        let (one, one_odd) = (a + c + e, b + d);
+        let (two, two_odd) = (a + c * 4 + e * 16, b * 2 + d * 8);
+        let (half, half_odd) = if TAPS == 5 {
+            (a * 16 + c * 4 + e, b * 8 + d * 2)
+        } else {
+            (a * 8 + c * 2, b * 4 + d)
+        };
+        [
+            a * -90,
+            (one + one_odd) * -20,
+            (one - one_odd) * -20,
+            two + two_odd,
+            two - two_odd,
+            half + half_odd,
+            half - half_odd,
+            if TAPS == 5 { e } else { d } * 90,
+        ]
+    }
 }
 
 /// B^T d of F(4, 3) on 16-bit lanes.

@@ -25,12 +25,14 @@ pub use spec::{Layer, Layout, ModelSpec};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
+use crate::kernels::{Alone, Split};
 use crate::manifest::Runtime;
 
 /// A network that is ready to run. Immutable: one value serves any number of threads.
 pub struct Network {
     spec: ModelSpec,
     runner: Runner,
+    threads: &'static dyn Split,
 }
 
 enum Runner {
@@ -118,9 +120,14 @@ impl Network {
                 ));
             }
         };
-        let network = Self { spec, runner };
+        let network = Self { spec, runner, threads: &Alone };
         network.check_outputs()?;
         Ok(network)
+    }
+
+    /// Lets these threads share the layers, where our kernels run them.
+    pub fn share(&mut self, threads: &'static dyn Split) {
+        self.threads = threads;
     }
 
     /// How this network is run.
@@ -180,7 +187,7 @@ impl Network {
             ));
         }
         match &self.runner {
-            Runner::Int8(own) => Ok(own.run(picture)),
+            Runner::Int8(own) => Ok(own.run(picture, self.threads)),
             #[cfg(feature = "tract")]
             Runner::Tract(plan, _) => plan.features(picture, &self.spec),
         }
@@ -225,14 +232,14 @@ impl Int8 {
         Self { program, codes, states: Mutex::default() }
     }
 
-    fn run(&self, picture: &Picture) -> Features {
+    fn run(&self, picture: &Picture, threads: &dyn Split) -> Features {
         let mut codes = picture.rgb().to_vec();
         for pixel in codes.chunks_exact_mut(3) {
             pixel.iter_mut().zip(&self.codes).for_each(|(v, table)| *v = table[usize::from(*v)]);
         }
         let states = || self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = states().pop().unwrap_or_default();
-        let maps = self.program.run(&codes, &mut state, &int8::Alone);
+        let maps = self.program.run(&codes, &mut state, threads);
         let features = maps.iter().map(|map| {
             let shape = map.tensor.shape;
             FeatureMap { height: shape.h, width: shape.w, channels: shape.c, values: map.values() }

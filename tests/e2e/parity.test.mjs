@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { draw, launch, newContext, products, thumbOf } from './harness.mjs';
@@ -23,6 +23,61 @@ function cosine(a, b) {
   return dot / Math.sqrt(aa * bb);
 }
 
+/** The int8 code of an embedding, as the index has it. @param {number[]} embedding */
+function codeOf(embedding) {
+  const peak = Math.max(...embedding.map(Math.abs));
+  return embedding.map((x) => Math.round(Math.abs(x / peak * 127)) * Math.sign(x) + 0);
+}
+
+/**
+ * Runs in the page: every build in a worker, where builds with threads have to be.
+ * @param {string[]} sources
+ * @returns {Promise<Record<string, {threads: number, embeddings: number[][]}>>}
+ */
+async function inAWorker(sources) {
+  const code = `
+    import { builds, start } from '${location.origin}/www/engine.js';
+    const at = (path) => new URL(path, '${location.origin}').href;
+    const fetched = async (path) => new Uint8Array(await (await fetch(at(path))).arrayBuffer());
+    const found = builds();
+    if (found[0].endsWith('threads')) found.push('threads');
+    onmessage = async ({ data: sources }) => {
+      const results = {};
+      try {
+        for (const build of found) {
+          if (build && !(await fetch(at('/pkg/' + build + '/lookalike.js'), { method: 'HEAD' })).ok) continue;
+          const Engine = await start(at('/pkg/lookalike.js'), [build]);
+          const engine = new Engine(await fetched('/catalog/manifest.json'));
+          for (const { role, path } of engine.files()) engine.provide(role, await fetched('/catalog/' + path));
+          // Helpers come when they can; the engine does not wait for them, this test does.
+          for (let i = 0; build.endsWith('threads') && engine.threads < 2 && i < 200; i++) await new Promise((done) => setTimeout(done, 50));
+          const embeddings = [];
+          for (const source of sources) {
+            const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(source), (c) => c.charCodeAt(0))], { type: 'image/png' }));
+            const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
+            context.drawImage(bitmap, 0, 0);
+            const { data, width, height } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+            engine.setPhoto(new Uint8Array(data.buffer), width, height);
+            embeddings.push([...engine.embed(false)]);
+          }
+          results[build] = { threads: engine.threads, embeddings };
+        }
+        postMessage(results);
+      } catch (thrown) {
+        postMessage(String(thrown.stack ?? thrown));
+      }
+    };`;
+  const worker = new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })), { type: 'module' });
+  const answer = await new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = ({ message }) => reject(new Error(message));
+    worker.postMessage(sources);
+  });
+  worker.terminate();
+  if (typeof answer === 'string') throw new Error(answer);
+  return answer;
+}
+
 describe('parity', { skip: absent ?? false }, () => {
   /** @type {Awaited<ReturnType<typeof serve>>} */
   let server;
@@ -41,9 +96,11 @@ describe('parity', { skip: absent ?? false }, () => {
   let nativeMasked;
   /** @type {{embedding: number[], code: number[]}[]} */
   let native;
+  /** What each build that this browser runs makes of the pictures. @type {Awaited<ReturnType<typeof inAWorker>>} */
+  let variants;
 
   before(async () => {
-    server = await serve({ pages: { '/blank.html': '<!doctype html><title>blank</title>' } });
+    server = await serve({ isolated: true, pages: { '/blank.html': '<!doctype html><title>blank</title>' } });
     browser = await launch();
     const context = await newContext(browser);
     folder = mkdtempSync(join(tmpdir(), 'lookalike-parity-'));
@@ -116,6 +173,8 @@ describe('parity', { skip: absent ?? false }, () => {
       }
       return results;
     }, /** @type {const} */ ([pictures.map((p) => p.png.toString('base64')), size, mask.png.toString('base64')]));
+
+    variants = await page.evaluate(inAWorker, pictures.map((p) => p.png.toString('base64')));
   });
   after(async () => {
     await browser?.close();
@@ -126,10 +185,23 @@ describe('parity', { skip: absent ?? false }, () => {
   test('the embedding in the browser is the native one, to the code', () => {
     found.forEach(({ embedding }, i) => {
       assert.ok(cosine(embedding, native[i].embedding) >= 0.9999, `picture ${i}: ${cosine(embedding, native[i].embedding)}`);
-      const peak = Math.max(...embedding.map(Math.abs));
-      const code = embedding.map((x) => Math.round(Math.abs(x / peak * 127)) * Math.sign(x) + 0);
-      assert.deepEqual(code, native[i].code.map((x) => x + 0), `picture ${i}: the int8 codes differ`);
+      assert.deepEqual(codeOf(embedding), native[i].code.map((x) => x + 0), `picture ${i}: the int8 codes differ`);
     });
+  });
+
+  test('so it is in every build that this browser runs', () => {
+    assert.ok('' in variants);
+    for (const [build, { threads, embeddings }] of Object.entries(variants)) {
+      embeddings.forEach((embedding, i) => assert.deepEqual(codeOf(embedding), native[i].code.map((x) => x + 0), `${build}: picture ${i}`));
+      if (build.endsWith('threads')) assert.ok(threads > 1, `${build} ran on ${threads} thread`);
+      else assert.equal(threads, 1);
+    }
+  });
+
+  const alone = cpus().length > 1 ? false : 'there is one processor';
+  test('builds with threads run where there is more than one processor', { skip: alone }, (t) => {
+    if (!existsSync(/** @type {string} */ (fileOf('/pkg/threads/lookalike.js')))) return t.skip('pkg/threads/ was not built');
+    assert.ok('threads' in variants && 'relaxed-threads' in variants, Object.keys(variants).join());
   });
 
   test('the features are those of onnxruntime on the same file', () => {

@@ -16,6 +16,20 @@ const WASM_FILE: &str = "lookalike_bg.wasm";
 /// Profile of Cargo.toml for the browser.
 const WASM_PROFILE: &str = "wasm";
 
+const THREADS: &str = "+atomics,+bulk-memory";
+/// What the linker has to be told of a shared memory, besides its bounds: workers make their own stack and locals.
+const SHARED_MEMORY: [&str; 6] = [
+    "--shared-memory",
+    "--import-memory",
+    "--export=__wasm_init_tls",
+    "--export=__tls_size",
+    "--export=__tls_align",
+    "--export=__tls_base",
+];
+/// A shared memory has to name the most that it grows to. Address space, not memory: three times what the network and
+/// an index of 100 000 products take.
+const MOST_MEMORY: u32 = 512 << 20;
+
 /// A build of the engine for the browser. A page fetches one of them: `www/engine.js` says which.
 pub struct Variant {
     /// Its folder in `pkg/`; empty for the one that every browser can run.
@@ -44,8 +58,17 @@ pub enum Which {
     All,
 }
 
-pub const VARIANTS: [Variant; 2] = [
+pub const VARIANTS: [Variant; 5] = [
     Variant { folder: "", features: "wasm", instructions: "" },
+    // Dot products of 8 bits, whose operands machines may read as signed or not.
+    Variant { folder: "relaxed", features: "wasm", instructions: "+relaxed-simd" },
+    // The same two on a memory that workers share.
+    Variant { folder: "threads", features: "wasm", instructions: THREADS },
+    Variant {
+        folder: "relaxed-threads",
+        features: "wasm",
+        instructions: "+relaxed-simd,+atomics,+bulk-memory",
+    },
     // Networks that our kernels do not cover, on tract.
     Variant { folder: "full", features: "wasm,tract", instructions: "" },
 ];
@@ -53,6 +76,10 @@ pub const VARIANTS: [Variant; 2] = [
 impl Variant {
     fn name(&self) -> &str {
         if self.folder.is_empty() { "baseline" } else { self.folder }
+    }
+
+    pub fn has_threads(&self) -> bool {
+        self.instructions.contains("+atomics")
     }
 
     fn has_tract(&self) -> bool {
@@ -70,9 +97,14 @@ impl Variant {
         flags.extend(["--target-dir".into(), self.target(paths).display().to_string()]);
         if !self.instructions.is_empty() {
             // Joined with what the configuration file has.
-            let rustflags = format!("[\"-C\", \"target-feature={}\"]", self.instructions);
+            let mut words = vec![format!("target-feature={}", self.instructions)];
+            if self.has_threads() {
+                words.extend(SHARED_MEMORY.map(|word| format!("link-arg={word}")));
+                words.push(format!("link-arg=--max-memory={MOST_MEMORY}"));
+            }
+            let words: Vec<String> = words.iter().map(|word| format!("\"-C{word}\"")).collect();
             flags.push("--config".into());
-            flags.push(format!("target.{WASM_TARGET}.rustflags={rustflags}"));
+            flags.push(format!("target.{WASM_TARGET}.rustflags=[{}]", words.join(", ")));
         }
         flags
     }
@@ -108,6 +140,19 @@ pub fn wasm(paths: &Paths, toolchain: &WasmToolchain, which: Which) -> Result<()
     for variant in VARIANTS.iter().filter(|v| which == Which::All || !v.has_tract()) {
         eprintln!("==> building the browser's module: {}", variant.name());
         let mut cargo = wasm_cargo(toolchain, "build");
+        if variant.has_threads() {
+            match toolchain {
+                WasmToolchain::Rustup { source: true } => build_std(&mut cargo),
+                WasmToolchain::Rustup { source: false } => {
+                    eprintln!(
+                        "    left out: the standard library has to be built for it, and rust-src is not there"
+                    );
+                    continue;
+                }
+                // Builds it in any case.
+                WasmToolchain::Debian { .. } => {}
+            }
+        }
         sh::run(cargo.args(variant.flags(paths)).current_dir(&paths.root))?;
         made.push((variant, bindings(paths, variant)?));
     }
@@ -117,21 +162,24 @@ pub fn wasm(paths: &Paths, toolchain: &WasmToolchain, which: Which) -> Result<()
 /// `cargo SUBCOMMAND` by the compiler that has the wasm target.
 pub fn wasm_cargo(toolchain: &WasmToolchain, subcommand: &str) -> std::process::Command {
     match toolchain {
-        WasmToolchain::Rustup => {
+        WasmToolchain::Rustup { .. } => {
             let mut cargo = sh::command("cargo");
             cargo.arg(subcommand);
             cargo
         }
         WasmToolchain::Debian { linker } => {
             let mut cargo = sh::command("rustup");
-            cargo.args(["run", "debian", "cargo", subcommand, "-Zbuild-std=std,panic_abort"]);
-            // Building the standard library is a nightly feature that this variable opens.
-            cargo
-                .env("RUSTC_BOOTSTRAP", "1")
-                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+            cargo.args(["run", "debian", "cargo", subcommand]);
+            build_std(&mut cargo);
+            cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
             cargo
         }
     }
+}
+
+/// Lets cargo build the standard library as well, a nightly feature that the variable opens.
+fn build_std(cargo: &mut std::process::Command) {
+    cargo.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
 }
 
 /// Makes the scripts that load the module, and the module that they load.

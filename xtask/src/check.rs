@@ -97,10 +97,10 @@ fn clippy_wasm(paths: &Paths, toolchain: &WasmToolchain) -> Result<()> {
         let mut cargo = match toolchain {
             // Debian's compiler has no clippy of the same version: check what can be checked.
             WasmToolchain::Debian { .. } => wasm_cargo(toolchain, "check"),
-            WasmToolchain::Rustup => wasm_cargo(toolchain, "clippy"),
+            WasmToolchain::Rustup { .. } => wasm_cargo(toolchain, "clippy"),
         };
         cargo.args(variant.flags(paths));
-        if *toolchain == WasmToolchain::Rustup {
+        if matches!(toolchain, WasmToolchain::Rustup { .. }) {
             cargo.args(["--", "-D", "warnings"]);
         }
         run(paths, &mut cargo)?;

@@ -19,8 +19,8 @@ const DEBIAN_TOOLCHAIN: &str = "debian";
 /// Which compiler builds the wasm.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WasmToolchain {
-    /// rustup's own, with the target installed.
-    Rustup,
+    /// rustup's own, with the target installed. `source`: the standard library's is there, which builds with threads need.
+    Rustup { source: bool },
     /// Debian's `rustc-web`, which builds the standard library from source, with the linker named here.
     Debian { linker: PathBuf },
 }
@@ -68,17 +68,32 @@ fn wasm_toolchain() -> Result<WasmToolchain> {
         env::var_os("LOOKALIKE_WASM_TOOLCHAIN").is_some_and(|value| value == "debian");
     if !force_debian {
         if has_wasm_target() {
-            return Ok(WasmToolchain::Rustup);
+            return Ok(WasmToolchain::Rustup { source: rust_source() });
         }
         if sh::on_path("rustup") {
             eprintln!("==> installing the target {WASM_TARGET}");
             if sh::run(sh::command("rustup").args(["target", "add", WASM_TARGET])).is_ok() {
-                return Ok(WasmToolchain::Rustup);
+                return Ok(WasmToolchain::Rustup { source: rust_source() });
             }
             eprintln!("    it could not be fetched: trying Debian's compiler for the web");
         }
     }
     debian_toolchain()
+}
+
+/// Whether the standard library's source is there, installed if need be.
+fn rust_source() -> bool {
+    let here = || {
+        sh::text(sh::command("rustc").args(["--print", "sysroot"])).is_ok_and(|root| {
+            Path::new(&root).join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file()
+        })
+    };
+    if !here() && sh::on_path("rustup") {
+        eprintln!("==> installing rust-src, which the builds with threads need");
+        // Where it cannot be had, those builds are left out, and say so.
+        let _ = sh::run(sh::command("rustup").args(["component", "add", "rust-src"]));
+    }
+    here()
 }
 
 /// Asked of the compiler, so that it works without rustup and without a network.

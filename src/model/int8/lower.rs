@@ -5,7 +5,9 @@ use std::fmt;
 
 use super::program::{Builder, Op, Program, Tensor};
 use crate::error::Error;
-use crate::kernels::{AddParams, BadLayer, Clamp, Conv, ConvParams, Depthwise, Isa, Shape, Window};
+use crate::kernels::{
+    AddParams, BadLayer, Clamp, Conv, ConvParams, Depthwise, Isa, Shape, Window, signed,
+};
 use crate::model::onnx;
 use crate::model::proto::{DataType, GraphProto, NodeProto, TensorProto};
 
@@ -455,7 +457,6 @@ impl<'a> Lowering<'a> {
                 let from = self.builder.get(input);
                 let out_c = bias.len();
                 let (kh, kw) = window.kernel;
-                let group_c = if depthwise { 1 } else { from.shape.c };
                 let scale_of = |o: usize| scales[o % scales.len()];
                 let mut scale = Vec::with_capacity(out_c);
                 let mut whole = Vec::with_capacity(out_c);
@@ -479,26 +480,16 @@ impl<'a> Lowering<'a> {
                 };
                 let shape = params.output()?;
                 let raw = bytes(weights);
-                let per_channel = group_c * kh * kw;
-                let taps = kh * kw;
-                // OIHW to OHWI, or to HWC for depthwise.
-                let mut packed = vec![0i8; raw.len()];
-                for (o, channel) in raw.chunks_exact(per_channel.max(1)).enumerate() {
-                    for (i, plane) in channel.chunks_exact(taps).enumerate() {
-                        for (tap, w) in plane.iter().enumerate() {
-                            let at = if depthwise {
-                                tap * out_c + o
-                            } else {
-                                o * per_channel + tap * group_c + i
-                            };
-                            packed[at] = *w as i8;
-                        }
-                    }
-                }
                 let op = if depthwise {
-                    Op::Depthwise(Depthwise::new(params, &packed, &whole, self.isa)?)
+                    // OIHW, of which I is 1, to HWC.
+                    let taps = kh * kw;
+                    let mut hwc = Vec::with_capacity(raw.len());
+                    for tap in 0..taps.min(raw.len()) {
+                        hwc.extend(signed(&raw[tap..]).iter().step_by(taps));
+                    }
+                    Op::Depthwise(Depthwise::new(params, &hwc, &whole, self.isa)?)
                 } else {
-                    Op::Conv(Conv::new(params, &packed, &whole, self.isa)?)
+                    Op::Conv(Conv::new(params, signed(&raw), &whole, self.isa)?)
                 };
                 Ok(self.builder.node(&node.name, op, vec![input], tensor(shape)))
             }

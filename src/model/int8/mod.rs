@@ -10,7 +10,7 @@ mod program;
 pub(crate) mod quantise;
 
 pub(crate) use lower::{NotLowered, lower};
-pub(crate) use program::{Alone, Program, State};
+pub(crate) use program::{Program, State};
 
 #[cfg(all(test, feature = "cli"))]
 mod tests;

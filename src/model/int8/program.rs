@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use crate::kernels::{
-    AddParams, BadLayer, Clamp, Conv, Depthwise, Rows, Scratch, Shape, Window, add, average_pool,
-    max_pool, requantise_map,
+    AddParams, BadLayer, Clamp, Conv, Depthwise, Rows, Scratch, Shape, Split, Window, add,
+    average_pool, max_pool, requantise_map,
 };
 use crate::model::Work;
 
@@ -266,27 +266,6 @@ impl Map<'_> {
         let table: [f32; 256] =
             std::array::from_fn(|code| (code as i32 - zero) as f32 * self.tensor.scale);
         self.codes.iter().map(|code| table[usize::from(*code)]).collect()
-    }
-}
-
-/// Runs parts of a layer at the same time.
-pub(crate) trait Split {
-    /// How many at once.
-    fn width(&self) -> usize;
-    /// Runs `job(0)` to `job(parts - 1)`, in any order, and waits for all.
-    fn run(&self, parts: usize, job: &(dyn Fn(usize) + Sync));
-}
-
-/// One thread.
-pub(crate) struct Alone;
-
-impl Split for Alone {
-    fn width(&self) -> usize {
-        1
-    }
-
-    fn run(&self, parts: usize, job: &(dyn Fn(usize) + Sync)) {
-        (0..parts).for_each(job);
     }
 }
 

@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
 use super::quantise::{self, Observed, RangeRule};
-use super::{Alone, NotLowered, Program, State, lower};
-use crate::kernels::Isa;
+use super::{NotLowered, Program, State, lower};
 use crate::kernels::check::Random;
+use crate::kernels::{Alone, Isa, Split};
 use crate::model::proto::{
     AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     TensorProto,
@@ -214,7 +214,7 @@ fn every_variant_runs_the_program_alike_and_twice() {
 #[test]
 fn splitting_a_layer_changes_nothing() {
     struct Threads(usize);
-    impl super::program::Split for Threads {
+    impl Split for Threads {
         fn width(&self) -> usize {
             self.0
         }
@@ -227,7 +227,7 @@ fn splitting_a_layer_changes_nothing() {
         }
     }
     let program = program(&quantised(), Isa::best()).unwrap();
-    let run = |split: &dyn super::program::Split| -> Vec<Vec<u8>> {
+    let run = |split: &dyn Split| -> Vec<Vec<u8>> {
         program
             .run(&pixels(), &mut State::default(), split)
             .iter()
