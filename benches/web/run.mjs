@@ -37,7 +37,8 @@ const least = (times) => Math.min(...times);
 const median = (times) => times.toSorted((a, b) => a - b)[times.length >> 1];
 
 /**
- * Runs in the page. `threads` 1 measures everything; more, only what can use them, in a page that may.
+ * Runs in the page, or with more than one thread in a worker of it, which alone may wait for threads. With one it measures
+ * everything, with more only what can use them.
  * @param {{reps: number, photo: string, threads: number, peers: string}} given
  */
 async function measure({ reps, photo, threads, peers }) {
@@ -57,8 +58,11 @@ async function measure({ reps, photo, threads, peers }) {
   if (threads > 1 && !crossOriginIsolated) throw new Error('the page is not isolated, threads cannot be had');
 
   // @ts-ignore: a path of the server
-  const { default: init, LookalikeEngine } = await import('/pkg/lookalike.js');
-  const { memory } = await init({ module_or_path: '/pkg/lookalike_bg.wasm' });
+  const { builds, start } = await import('/www/engine.js');
+  const [build] = builds(threads > 1);
+  const LookalikeEngine = await start(`${location.origin}/pkg/lookalike.js`, [build]);
+  // Started already: this only asks for its exports.
+  const { memory } = await (await import(`${location.origin}/pkg/${build && `${build}/`}lookalike.js`)).default();
   // @ts-ignore: a path of the server
   const ort = await import('/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs');
   ort.env.wasm.numThreads = threads;
@@ -148,7 +152,7 @@ async function measure({ reps, photo, threads, peers }) {
       peak[variant] = Math.max(peak[variant] ?? 0, products / (performance.now() - start));
     }
   }
-  return { times, results, work, peak, memory: memory.buffer.byteLength };
+  return { times, results, work, peak, build, memory: memory.buffer.byteLength };
 }
 
 /** @param {number[]} a @param {number[]} b */
@@ -157,14 +161,18 @@ function cosine(a, b) {
   return a.length === b.length ? dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)) : NaN;
 }
 
-/** What a visitor downloads to search with a photo, without the catalogue: the usual build, and every script of the element. */
+/** What a visitor downloads to search with a photo, without the catalogue: one build, the largest of those that run quantised networks, and every script of the element. */
 function codeBytes() {
   const below = (/** @type {string} */ folder) =>
-    readdirSync(/** @type {string} */ (fileOf(`/${folder}`)), { withFileTypes: true }).flatMap((entry) => entry.isDirectory() ? [] : [`/${folder}/${entry.name}`]);
-  const files = ['pkg', 'www', 'www/mask'].flatMap(below).filter((path) => /\.(js|wasm)$/.test(path));
-  const brotli = (/** @type {string} */ path) =>
-    brotliCompressSync(readFileSync(/** @type {string} */ (fileOf(path))), { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 } }).length;
-  return files.map(brotli).reduce((a, b) => a + b);
+    readdirSync(/** @type {string} */ (fileOf(`/${folder}`)), { withFileTypes: true });
+  const size = (/** @type {string} */ folder) => {
+    const files = below(folder).filter((entry) => !entry.isDirectory() && /\.(js|wasm)$/.test(entry.name));
+    const brotli = (/** @type {Buffer} */ raw) =>
+      brotliCompressSync(raw, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 } }).length;
+    return files.reduce((sum, { name }) => sum + brotli(readFileSync(/** @type {string} */ (fileOf(`/${folder}/${name}`)))), 0);
+  };
+  const builds = below('pkg').filter((entry) => entry.isDirectory() && entry.name !== 'full').map(({ name }) => `pkg/${name}`);
+  return size('www') + size('www/mask') + Math.max(...['pkg', ...builds].map(size));
 }
 
 /** @param {Times} times */
@@ -191,8 +199,17 @@ async function inPage(threads) {
   try {
     const page = await browser.newPage();
     await page.goto(`${server.origin}/blank.html`);
-    const found = await page.evaluate(measure, { reps, photo, threads, peers: PEERS });
-    console.log(`\nChromium ${browser.version()}, ${cpus()[0].model}, ${cpus().length} cores, ${threads} thread${threads > 1 ? 's' : ''}, ${reps} repetitions in turn`);
+    const given = { reps, photo, threads, peers: PEERS };
+    let found;
+    if (threads === 1) {
+      found = await page.evaluate(measure, given);
+    } else {
+      const worker = page.waitForEvent('worker');
+      // Any module that does nothing by itself.
+      await page.evaluate(() => { Object.assign(globalThis, { held: new Worker('/www/errors.js', { type: 'module' }) }); });
+      found = await (await worker).evaluate(measure, given);
+    }
+    console.log(`\nChromium ${browser.version()}, ${cpus()[0].model}, ${cpus().length} cores, ${threads} thread${threads > 1 ? 's' : ''}, build ${JSON.stringify(found.build)}, ${reps} repetitions in turn`);
     table(found.times);
     return found;
   } finally {
