@@ -90,8 +90,8 @@ impl Network {
     /// in `bytes`, which is freed in the end.
     ///
     /// # Errors
-    /// `BadModel` if the file is damaged, was not prepared, or uses an operator that cannot be run;
-    /// `Unsupported` if it needs tract, and this build has none (feature `tract`).
+    /// `BadModel` if the file is damaged, was not prepared, or uses an operator that cannot be run; also
+    /// if it needs tract, and this build has none (feature `tract`).
     pub fn load(bytes: Vec<u8>) -> Result<Self> {
         let mut model = onnx::decode(bytes)?;
         let spec = ModelSpec::read(&model)?;
@@ -110,14 +110,11 @@ impl Network {
             }
             #[cfg(not(feature = "tract"))]
             Err(int8::NotLowered::Unsupported(why)) => {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    format!(
-                        "this build of the engine runs quantised networks only ({why}): run \
+                return Err(onnx::bad(format!(
+                    "this build of the engine runs quantised networks only ({why}): run \
                          `lookalike index` again, whose manifest.json says that the network needs \
                          pkg/full/, or prepare the network with `lookalike model prepare --calibrate`"
-                    ),
-                ));
+                )));
             }
         };
         let network = Self { spec, runner, threads: &Alone };

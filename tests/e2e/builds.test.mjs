@@ -87,6 +87,7 @@ describe('the builds of the engine', { skip: absent ?? false }, () => {
     await tab.goto(`${server.origin}/silent.html`);
     const { message } = parts(tab);
     await message.waitFor();
+    assert.doesNotMatch(await message.textContent() ?? '', /picture is not supported/);
     assert.match(await message.textContent() ?? '', /quantised.*lookalike index.*pkg\/full/s);
     assert.ok(!modules().some((path) => path.includes('/full/')));
     await context.close();

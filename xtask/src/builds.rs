@@ -82,7 +82,8 @@ impl Variant {
         self.instructions.contains("+atomics")
     }
 
-    fn has_tract(&self) -> bool {
+    /// Whether it is the build with tract.
+    pub fn has_tract(&self) -> bool {
         self.features.contains("tract")
     }
 
