@@ -338,6 +338,10 @@ impl Engine {
         };
         let least = query.min_score.unwrap_or(f32::NEG_INFINITY);
         let mut wanted = k + left_out.len();
+        // Keeping more costs a scan nothing, scanning again because variants took places does.
+        if passing.is_some() && !query.variants {
+            wanted = (wanted * 8).min(index.len());
+        }
         let mut found = loop {
             let mut found = match passing {
                 None => index.search(&at, wanted, EF_SEARCH)?,

@@ -1,7 +1,7 @@
 //! Whether a mask brings a product's neighbours back: another product is pasted beside it or over
 //! it, and masked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use rayon::prelude::*;
@@ -115,7 +115,7 @@ fn ways() -> Vec<Way> {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let engine = files::open_engine(&args.index)?;
-    let (pictures, rows) = pictures(args, &engine)?;
+    let (pictures, rows) = pictures(&args.catalog, &args.index, &engine)?;
     let pairs = pairs(pictures.len(), args.draws, args.seed)?;
     let places = match args.place {
         Some(Where::Over) => &[Place::Over][..],
@@ -155,9 +155,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// Picture files of the catalogue's products that the index holds, and their rows in it.
-fn pictures(args: &Args, engine: &Engine) -> Result<(Vec<PathBuf>, Vec<u32>)> {
+pub(super) fn pictures(
+    catalog: &Path,
+    index: &Path,
+    engine: &Engine,
+) -> Result<(Vec<PathBuf>, Vec<u32>)> {
     let products = engine.products().ok_or_else(unloaded)?;
-    let items = catalogue::read(&args.catalog)?.items;
+    let items = catalogue::read(catalog)?.items;
     let known: Vec<(PathBuf, u32)> = items
         .into_iter()
         .filter_map(|item| Some((item.picture, products.row(&item.product.id).ok()?)))
@@ -168,10 +172,10 @@ fn pictures(args: &Args, engine: &Engine) -> Result<(Vec<PathBuf>, Vec<u32>)> {
             format!(
                 "{} has {} of the {} products of {}: give the catalogue that the index was built \
                  from",
-                args.catalog.display(),
+                catalog.display(),
                 known.len(),
                 products.len(),
-                args.index.display()
+                index.display()
             ),
         ));
     }
@@ -179,7 +183,7 @@ fn pictures(args: &Args, engine: &Engine) -> Result<(Vec<PathBuf>, Vec<u32>)> {
 }
 
 /// Who asks, and who is pasted: both in an order that the seed gives.
-fn pairs(count: usize, draws: usize, seed: u64) -> Result<Vec<(usize, usize)>> {
+pub(super) fn pairs(count: usize, draws: usize, seed: u64) -> Result<Vec<(usize, usize)>> {
     if count < 2 {
         return Err(Error::new(ErrorKind::BadCatalog, "one product cannot be in another's way"));
     }

@@ -11,6 +11,7 @@ mod quantised;
 mod report;
 mod stage;
 mod strips;
+mod walk;
 
 use crate::error::Result;
 
@@ -34,6 +35,8 @@ enum Protocol {
     Learning(learning::Args),
     /// What quantising a network costs: cosines to it in real numbers, and both networks' neighbours.
     Quantised(quantised::Args),
+    /// What lies along the walk from the whole to the masked photo, and beyond either end.
+    Walk(walk::Args),
     /// Whether a mask brings a product's neighbours back, with each way to fill it.
     Masks(masks::Args),
 }
@@ -45,6 +48,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(Protocol::Algebra(args)) => algebra::run(args),
         Some(Protocol::Learning(args)) => learning::run(args),
         Some(Protocol::Quantised(args)) => quantised::run(args),
+        Some(Protocol::Walk(args)) => walk::run(args),
         Some(Protocol::Masks(args)) => masks::run(args),
     }
 }
