@@ -408,3 +408,46 @@ fn add_pooling(graph: &mut GraphProto, layers: &[Layer], ranks_and_dims: &[(usiz
     let dim: usize = layers.iter().map(|l| l.dim).sum();
     graph.output = vec![onnx::value_info(OUTPUT, &[Some(1), Some(dim as i64)])];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::proto::{DimValue, Dimension};
+
+    /// The tiny network with other dimensions of its input; `None` is not fixed.
+    fn understood(dims: &[Option<i64>], size: Option<u32>) -> Result<(String, Layout, u32)> {
+        let file: &[u8] = include_bytes!("../../tests/models/tiny.onnx");
+        let mut model = onnx::decode(file.to_vec())?;
+        let graph = onnx::graph_mut(&mut model)?;
+        let name = write::input(graph)?.name.clone();
+        let value = |dim: &Option<i64>| Dimension {
+            value: Some(dim.map_or_else(|| DimValue::Param("any".into()), DimValue::Value)),
+        };
+        let input = graph.input.iter_mut().find(|i| i.name == name);
+        let shape = input
+            .and_then(|i| i.r#type.as_mut()?.tensor_type.as_mut()?.shape.as_mut())
+            .expect("the tiny network's input has a shape");
+        shape.dim = dims.iter().map(value).collect();
+        understand_input(graph, size)
+    }
+
+    #[test]
+    fn sizes_that_are_not_fixed_have_to_be_given() {
+        let free = [None, Some(3), None, None];
+        let (_, layout, side) = understood(&free, Some(64)).unwrap();
+        assert_eq!((layout, side), (Layout::Nchw, 64));
+        let (_, layout, side) = understood(&[Some(1), None, None, Some(3)], Some(64)).unwrap();
+        assert_eq!((layout, side), (Layout::Nhwc, 64));
+        assert_eq!(understood(&[None, Some(3), Some(32), None], None).unwrap().2, 32);
+        assert!(understood(&free, None).unwrap_err().to_string().contains("--input-size"));
+        for dims in [
+            &[None, None, None, None][..],
+            &[Some(2), Some(3), Some(32), Some(32)],
+            &[Some(1), Some(3), Some(32), Some(48)],
+            &[Some(3), Some(32), Some(32)],
+        ] {
+            let error = understood(dims, None).unwrap_err().to_string();
+            assert!(error.contains("RGB picture"), "{dims:?}: {error}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use super::{NotLowered, Program, State, lower};
 use crate::kernels::check::Random;
 use crate::kernels::{Alone, Isa, Split};
 use crate::model::proto::{
-    AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     TensorProto,
 };
 use crate::model::tract::{Plan, dequantise_weights};
@@ -247,13 +247,23 @@ fn initializer<'a>(graph: &'a mut GraphProto, name: &str) -> &'a mut TensorProto
 #[test]
 fn what_makes_no_sense_is_an_error_that_names_the_node() {
     type Harm = fn(&mut GraphProto);
-    let harms: [(&str, Harm); 7] = [
+    let harms: [(&str, Harm); 9] = [
         ("scale of NaN", |g| {
             initializer(g, "sum.codes.scale").raw_data = f32::NAN.to_le_bytes().to_vec().into();
         }),
         ("scale of 0", |g| {
             let scale = initializer(g, "first.w.scale");
             scale.raw_data = [&[0; 4], &scale.raw_data[4..]].concat().into();
+        }),
+        ("a zero point beyond 8 bits", |g| {
+            let zero = initializer(g, "sum.codes.zero");
+            zero.data_type = DataType::Int32 as i32;
+            zero.raw_data = 300i32.to_le_bytes().to_vec().into();
+        }),
+        ("two zero points for one scale", |g| {
+            let zero = initializer(g, "sum.codes.zero");
+            zero.dims = vec![2];
+            zero.raw_data = vec![0, 0].into();
         }),
         ("weights of another shape", |g| initializer(g, "tall.w.codes").dims = vec![32, 32, 7, 1]),
         ("a kernel of another size", |g| {
