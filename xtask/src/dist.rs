@@ -86,7 +86,7 @@ fn package_json(version: &str) -> serde_json::Value {
         },
         "customElements": "./www/custom-elements.json",
         // Importing the element defines it.
-        "sideEffects": ["./www/element.js", "./www/worker.js"]
+        "sideEffects": ["./www/element.js", "./www/worker.js", "./www/helper.js"]
     })
 }
 
