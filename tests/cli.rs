@@ -353,7 +353,7 @@ fn quantising_is_measured_against_real_numbers() {
 
 #[test]
 fn masks_are_measured_against_the_clean_photo() {
-    let (root, served) = indexed("masks");
+    let (root, served) = indexed("masks-eval");
     let shop = root.join("shop");
     let ask = ["eval", "masks", text(&shop), "--index", text(&served), "--draws", "6", "--json"];
     let table = json(&ask);
