@@ -185,8 +185,12 @@ export class Widget {
     this.#warming = null;
   }
 
-  /** The worker; a new one if the old one died. */
+  /**
+   * The worker; a new one if the old one died. Whatever comes to this after the element was taken out ends here: it would
+   * hold a worker that nobody lets go of.
+   */
   #worker() {
+    if (!this.#attached) throw aborted();
     if (this.#client?.alive) return this.#client;
     const { manifest, pkg, worker } = this.#host;
     if (!manifest) throw new LookalikeError('setup', 'The element has no manifest attribute: give it the URL of manifest.json.');
