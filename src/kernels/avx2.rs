@@ -11,7 +11,15 @@ pub(super) static OPS: Ops = Ops {
     mr: 4,
     nr: 16,
     tile,
-    winograd: Some(winograd::Ops { raw, input_2d, output_2d, input_1d, output_1d }),
+    winograd: Some(winograd::Ops {
+        raw,
+        weights_2d,
+        input_2d,
+        output_2d,
+        weights_1d,
+        input_1d,
+        output_1d,
+    }),
     fallback: None,
 };
 
@@ -75,6 +83,11 @@ impl Simd for V {
         V(unsafe { _mm256_cvtepu8_epi16(_mm_loadu_si128(p.cast())) })
     }
     #[inline(always)]
+    unsafe fn load_i8(p: *const i8) -> Self {
+        // SAFETY: AVX2 and 16 bytes, by contract.
+        V(unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(p.cast())) })
+    }
+    #[inline(always)]
     unsafe fn add16(self, o: Self) -> Self {
         // SAFETY: AVX2, by contract.
         V(unsafe { _mm256_add_epi16(self.0, o.0) })
@@ -88,6 +101,22 @@ impl Simd for V {
     unsafe fn shl16<const N: u32>(self) -> Self {
         // SAFETY: AVX2, by contract.
         V(unsafe { _mm256_sll_epi16(self.0, _mm_cvtsi32_si128(N as i32)) })
+    }
+    #[inline(always)]
+    unsafe fn times16(self, factor: i16) -> Self {
+        // SAFETY: AVX2, by contract.
+        V(unsafe { _mm256_mullo_epi16(self.0, _mm256_set1_epi16(factor)) })
+    }
+    #[inline(always)]
+    unsafe fn store_pairs(self, high: Self, p: *mut i32) {
+        // SAFETY: AVX2 and 64 bytes, by contract.
+        unsafe {
+            // Lanes of 128 bits: words 0 to 3 and 8 to 11 | 4 to 7 and 12 to 15.
+            let (a, b) =
+                (_mm256_unpacklo_epi16(self.0, high.0), _mm256_unpackhi_epi16(self.0, high.0));
+            _mm256_storeu_si256(p.cast(), _mm256_permute2x128_si256::<0x20>(a, b));
+            _mm256_storeu_si256(p.add(8).cast(), _mm256_permute2x128_si256::<0x31>(a, b));
+        }
     }
     #[inline(always)]
     unsafe fn round<const CLAMPED: bool>(
@@ -160,6 +189,12 @@ macro_rules! transform {
     };
 }
 
+transform!(weights_2d, weights_2d_avx2, winograd::Weights<'_>, |job| winograd::weights_2d::<V>(
+    job
+));
+transform!(weights_1d, weights_1d_avx2, winograd::Weights<'_>, |job| winograd::weights_1d::<V>(
+    job
+));
 transform!(input_2d, input_2d_avx2, winograd::Input2d<'_>, |job| winograd::input_2d::<V>(job));
 transform!(output_2d, output_2d_avx2, winograd::Output<'_>, |job| if job.clamped {
     winograd::output_2d::<V, true>(job);

@@ -85,7 +85,7 @@ impl Conv {
             });
         };
         if let Some(fallback) = ops.fallback
-            && weights.iter().any(|w| !(-63..=63).contains(w))
+            && pack::largest(weights) > 63
         {
             ops = fallback;
         }
@@ -94,12 +94,8 @@ impl Conv {
             Some(fallback) if (ops.flip)() == 0 => fallback,
             _ => ops,
         };
-        let winograd = match &with_winograd.winograd {
-            Some(_) if fast => {
-                Winograd::new(&params, weights, bias, with_winograd.nr, with_winograd.mr)
-            }
-            _ => None,
-        };
+        let winograd =
+            if fast { Winograd::new(&params, weights, bias, with_winograd) } else { None };
         if winograd.is_some() {
             ops = with_winograd;
         }

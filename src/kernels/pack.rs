@@ -1,44 +1,7 @@
 //! Weights into the order in which the inner loops read them. Runs once a layer, when a network is loaded, and takes most
-//! of that time: everything below is loops over whole runs of memory that the compiler turns into vectors.
-//!
-//! The weights of a panel's channels are first laid side by side, `[weight][channel]`; from there every step works on one
-//! weight of all channels.
+//! of that time.
 
-use super::Family;
-
-/// A weight of all channels of a panel, or what becomes of it.
-#[derive(Clone, Copy)]
-pub(super) struct Lanes<const NR: usize>([i16; NR]);
-
-impl<const NR: usize> Lanes<NR> {
-    pub(super) const ZERO: Self = Lanes([0; NR]);
-
-    fn load(weights: &[[i8; NR]], at: usize) -> Self {
-        let weight = &weights[at];
-        Lanes(std::array::from_fn(|i| i16::from(weight[i])))
-    }
-}
-
-impl<const NR: usize> std::ops::Add for Lanes<NR> {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Lanes(std::array::from_fn(|i| self.0[i].wrapping_add(other.0[i])))
-    }
-}
-
-impl<const NR: usize> std::ops::Sub for Lanes<NR> {
-    type Output = Self;
-    fn sub(self, other: Self) -> Self {
-        Lanes(std::array::from_fn(|i| self.0[i].wrapping_sub(other.0[i])))
-    }
-}
-
-impl<const NR: usize> std::ops::Mul<i16> for Lanes<NR> {
-    type Output = Self;
-    fn mul(self, factor: i16) -> Self {
-        Lanes(std::array::from_fn(|i| self.0[i].wrapping_mul(factor)))
-    }
-}
+use super::{Family, bytes_mut, halves_mut};
 
 /// What the packing needs to know of a layer. Weights are OIHW, as ONNX has them.
 #[derive(Debug, Clone, Copy)]
@@ -50,154 +13,68 @@ pub(super) struct Layer {
     pub(super) taps: usize,
 }
 
-impl Layer {
-    /// Weights of one output channel.
-    fn per_channel(self) -> usize {
-        self.c * self.taps
-    }
-}
-
 /// OIHW weights to panels of `nr` channels: `[panel][group][nr]` words of two halves or four bytes, groups in the order
 /// HWI. What is missing of the last group or the last panel is 0.
 pub(super) fn direct(weights: &[i8], layer: Layer, family: Family, nr: usize) -> Vec<u32> {
-    match nr {
-        8 => direct_by::<8>(weights, layer, family),
-        #[cfg(not(target_arch = "wasm32"))]
-        16 => direct_by::<16>(weights, layer, family),
-        #[cfg(not(target_arch = "wasm32"))]
-        32 => direct_by::<32>(weights, layer, family),
-        _ => unreachable!("no variant has tiles of {nr} channels"),
-    }
-}
-
-fn direct_by<const NR: usize>(weights: &[i8], layer: Layer, family: Family) -> Vec<u32> {
     let Layer { out_c, c, taps } = layer;
     let size = match family {
         Family::Pairs => 2,
         Family::Quads => 4,
     };
-    let groups = layer.per_channel().div_ceil(size);
-    let mut packed = Vec::with_capacity(out_c.div_ceil(NR) * groups * NR);
-    let mut panel = Panel::new(layer);
-    for rows in weights.chunks(NR * layer.per_channel()) {
-        let side_by_side: &[[i8; NR]] = panel.lay(rows);
-        let mut order = (0..taps).flat_map(|tap| (0..c).map(move |i| i * taps + tap));
-        // Behind the last there is a 0.
-        let mut next = || order.next().unwrap_or(c * taps);
-        for _ in 0..groups {
-            let words: [u32; NR] = match family {
-                Family::Pairs => {
-                    pairs(Lanes::load(side_by_side, next()), Lanes::load(side_by_side, next()))
-                }
-                Family::Quads => {
-                    let four: [&[i8; NR]; 4] = std::array::from_fn(|_| &side_by_side[next()]);
-                    std::array::from_fn(|i| {
-                        u32::from_le_bytes(std::array::from_fn(|j| four[j][i] as u8))
-                    })
-                }
-            };
-            packed.extend_from_slice(&words);
+    let groups = (c * taps).div_ceil(size);
+    let mut packed = vec![0; out_c.div_ceil(nr) * groups * nr];
+    let mut row = vec![0; groups];
+    for (o, channel) in weights.chunks_exact(c * taps).enumerate() {
+        match family {
+            Family::Pairs => hwi(channel, layer, halves_mut(&mut row), i16::from),
+            Family::Quads => hwi(channel, layer, bytes_mut(&mut row), |w| w as u8),
         }
+        // From here on whole words are moved.
+        let (panel, lane) = (o / nr, o % nr);
+        let lanes = packed[panel * groups * nr..][..groups * nr].chunks_exact_mut(nr);
+        lanes.zip(&row).for_each(|(lanes, word)| lanes[lane] = *word);
     }
     packed
 }
 
-fn pairs<const NR: usize>(low: Lanes<NR>, high: Lanes<NR>) -> [u32; NR] {
-    std::array::from_fn(|i| u32::from(low.0[i] as u16) | u32::from(high.0[i] as u16) << 16)
-}
-
-/// What makes `POINTS` values of up to 9 taps.
-pub(super) trait Transform<const POINTS: usize> {
-    fn apply<const NR: usize>(&self, taps: [Lanes<NR>; 9]) -> [Lanes<NR>; POINTS];
-}
-
-/// Winograd's weights: `[panel][point][group][nr]` words of two halves. Taps are transformed in `parts`; `of_part` says
-/// which of the kernel's taps belong to one, none where the kernel has no such tap.
-pub(super) fn transformed<const POINTS: usize>(
-    weights: &[i8],
-    layer: Layer,
-    nr: usize,
-    parts: usize,
-    of_part: impl Fn(usize) -> [Option<usize>; 9],
-    transform: impl Transform<POINTS>,
-) -> Vec<u32> {
-    match nr {
-        8 => transformed_by::<POINTS, 8>(weights, layer, parts, of_part, transform),
-        #[cfg(not(target_arch = "wasm32"))]
-        16 => transformed_by::<POINTS, 16>(weights, layer, parts, of_part, transform),
-        _ => unreachable!("no variant transforms panels of {nr} channels"),
+/// One channel's weights from IHW to HWI.
+#[inline(always)]
+fn hwi<T>(channel: &[i8], Layer { c, taps, .. }: Layer, to: &mut [T], code: impl Fn(i8) -> T) {
+    if taps == 1 {
+        to.iter_mut().zip(channel).for_each(|(to, w)| *to = code(*w));
+        return;
     }
-}
-
-fn transformed_by<const POINTS: usize, const NR: usize>(
-    weights: &[i8],
-    layer: Layer,
-    parts: usize,
-    of_part: impl Fn(usize) -> [Option<usize>; 9],
-    transform: impl Transform<POINTS>,
-) -> Vec<u32> {
-    let Layer { out_c, c, taps } = layer;
-    let groups = c * parts / 2;
-    let size = POINTS * groups * NR;
-    let mut packed = Vec::with_capacity(out_c.div_ceil(NR) * size);
-    let mut panel = Panel::new(layer);
-    for rows in weights.chunks(NR * layer.per_channel()) {
-        let side_by_side: &[[i8; NR]] = panel.lay(rows);
-        let start = packed.len();
-        packed.resize(start + size, 0);
-        let (words, _) = packed[start..].as_chunks_mut::<NR>();
-        for part in 0..parts {
-            // Where a tap's weight of input channel i is: a tap that the kernel lacks reads the 0 behind all weights.
-            let of_part = of_part(part);
-            let (mut first, mut step) = ([c * taps; 9], [0; 9]);
-            for (tap, (first, step)) in of_part.iter().zip(first.iter_mut().zip(&mut step)) {
-                if let Some(tap) = tap {
-                    (*first, *step) = (*tap, taps);
-                }
-            }
-            let at = |i: usize| {
-                transform.apply(std::array::from_fn(|t| {
-                    Lanes::load(side_by_side, first[t] + i * step[t])
-                }))
-            };
-            for i in (0..c).step_by(2) {
-                let (low, high) = (at(i), at(i + 1));
-                let group = (part * c + i) / 2;
-                for (point, (low, high)) in low.into_iter().zip(high).enumerate() {
-                    words[point * groups + group] = pairs(low, high);
-                }
-            }
+    for (tap, to) in to.chunks_exact_mut(c).take(taps).enumerate() {
+        for (to, weights) in to.iter_mut().zip(channel.chunks_exact(taps)) {
+            *to = code(weights[tap]);
         }
     }
-    packed
 }
 
-/// Lays the channels of a panel side by side.
-struct Panel {
+/// Lays the channels of panels side by side, one panel after the other.
+pub(super) struct Panel {
     from: Vec<i8>,
     to: Vec<i8>,
-    per_channel: usize,
+    nr: usize,
 }
 
 impl Panel {
-    fn new(layer: Layer) -> Self {
-        Panel { from: Vec::new(), to: Vec::new(), per_channel: layer.per_channel() }
+    /// For panels of `nr` channels, a power of two, of so many weights each.
+    pub(super) fn new(per_channel: usize, nr: usize) -> Self {
+        let room = || vec![0; per_channel * nr];
+        Panel { from: room(), to: room(), nr }
     }
 
-    /// `[channel][weight]` to `[weight][NR]`, and one more weight of 0; channels that are missing are 0. With a power of two
-    /// of channels that is as many perfect shuffles of the whole as it has binary digits.
-    fn lay<const NR: usize>(&mut self, rows: &[i8]) -> &[[i8; NR]] {
-        self.from.clear();
-        self.from.extend_from_slice(rows);
-        self.from.resize(NR * self.per_channel, 0);
-        self.to.clear();
-        self.to.resize(NR * self.per_channel, 0);
-        for _ in 0..NR.ilog2() {
+    /// `[channel][weight]` to `[weight][nr]`, by as many perfect shuffles of the whole as `nr` has binary digits. Channels
+    /// that are missing are 0.
+    pub(super) fn lay(&mut self, rows: &[i8]) -> &[i8] {
+        self.from[..rows.len()].copy_from_slice(rows);
+        self.from[rows.len()..].fill(0);
+        for _ in 0..self.nr.ilog2() {
             shuffle(&self.from, &mut self.to);
             std::mem::swap(&mut self.from, &mut self.to);
         }
-        self.from.resize(NR * (self.per_channel + 1), 0);
-        self.from.as_chunks().0
+        &self.from
     }
 }
 
@@ -207,6 +84,11 @@ fn shuffle(from: &[i8], to: &mut [i8]) {
     for ((to, a), b) in to.as_chunks_mut::<2>().0.iter_mut().zip(first).zip(second) {
         *to = [*a, *b];
     }
+}
+
+/// The largest magnitude of all.
+pub(super) fn largest(weights: &[i8]) -> u8 {
+    weights.iter().fold(0, |largest, w| largest.max(w.unsigned_abs()))
 }
 
 /// The sum of a channel's weights.

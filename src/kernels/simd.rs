@@ -7,7 +7,8 @@ use super::{Product, Tile};
 /// # Safety
 ///
 /// All methods are unsafe: the instruction set must be available, and pointers must be valid for the register's bytes
-/// (`LANES` bytes times 4; `2 * LANES` bytes for [`Simd::load_u8`]). No alignment is needed. Each is `inline(always)`
+/// (`LANES` bytes times 4; `2 * LANES` bytes for [`Simd::load_u8`] and
+/// [`Simd::load_i8`]; two registers for [`Simd::store_pairs`]). No alignment is needed. Each is `inline(always)`
 /// so that it takes on the target features of the function it lands in.
 pub(crate) trait Simd: Copy {
     /// 32-bit lanes.
@@ -27,9 +28,14 @@ pub(crate) trait Simd: Copy {
     unsafe fn dot(self, a: Self, b: Self) -> Self;
     /// `2 * LANES` bytes to 16-bit lanes.
     unsafe fn load_u8(p: *const u8) -> Self;
+    /// The same of signed bytes.
+    unsafe fn load_i8(p: *const i8) -> Self;
     unsafe fn add16(self, o: Self) -> Self;
     unsafe fn sub16(self, o: Self) -> Self;
     unsafe fn shl16<const N: u32>(self) -> Self;
+    unsafe fn times16(self, factor: i16) -> Self;
+    /// Stores two registers: words whose low halves are our 16-bit lanes, and whose high ones are `high`'s.
+    unsafe fn store_pairs(self, high: Self, p: *mut i32);
     /// The rounding step of [`super::requantise`]: 32-bit sums to 32-bit codes. Without `CLAMPED`, `store_u8` clamps them
     /// to the range of a byte; products have to be below 2^22 then.
     unsafe fn round<const CLAMPED: bool>(

@@ -13,7 +13,15 @@ pub(super) static OPS: Ops = Ops {
     mr: 4,
     nr: 8,
     tile,
-    winograd: Some(winograd::Ops { raw, input_2d, output_2d, input_1d, output_1d }),
+    winograd: Some(winograd::Ops {
+        raw,
+        weights_2d,
+        input_2d,
+        output_2d,
+        weights_1d,
+        input_1d,
+        output_1d,
+    }),
     fallback: None,
 };
 
@@ -70,6 +78,11 @@ impl Simd for V {
         V(unsafe { u16x8_load_extend_u8x8(p) })
     }
     #[inline(always)]
+    unsafe fn load_i8(p: *const i8) -> Self {
+        // SAFETY: the caller's pointer is valid for 8 bytes.
+        V(unsafe { i16x8_load_extend_i8x8(p) })
+    }
+    #[inline(always)]
     unsafe fn add16(self, o: Self) -> Self {
         V(i16x8_add(self.0, o.0))
     }
@@ -80,6 +93,20 @@ impl Simd for V {
     #[inline(always)]
     unsafe fn shl16<const N: u32>(self) -> Self {
         V(i16x8_shl(self.0, N))
+    }
+    #[inline(always)]
+    unsafe fn times16(self, factor: i16) -> Self {
+        V(i16x8_mul(self.0, i16x8_splat(factor)))
+    }
+    #[inline(always)]
+    unsafe fn store_pairs(self, high: Self, p: *mut i32) {
+        let first = i16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(self.0, high.0);
+        let second = i16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(self.0, high.0);
+        // SAFETY: the caller's pointer is valid for 32 bytes.
+        unsafe {
+            v128_store(p.cast(), first);
+            v128_store(p.add(4).cast(), second);
+        }
     }
     #[inline(always)]
     unsafe fn round<const CLAMPED: bool>(
@@ -113,6 +140,16 @@ pub(super) fn tile(t: &mut Tile<'_>) {
 fn raw(p: &mut Product<'_>) {
     // SAFETY: this build has simd128 throughout.
     unsafe { simd::raw::<V, 4, 2>(p) }
+}
+
+fn weights_2d(job: &mut winograd::Weights<'_>) {
+    // SAFETY: this build has simd128 throughout.
+    unsafe { winograd::weights_2d::<V>(job) }
+}
+
+fn weights_1d(job: &mut winograd::Weights<'_>) {
+    // SAFETY: this build has simd128 throughout.
+    unsafe { winograd::weights_1d::<V>(job) }
 }
 
 fn input_2d(job: &mut winograd::Input2d<'_>) {
