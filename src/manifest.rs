@@ -58,6 +58,19 @@ pub struct Part {
     pub sha256: String,
 }
 
+/// Hashes of a file's consecutive blocks: a browser compares them while the file is still arriving, and has nothing
+/// left to hash when it is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocks {
+    /// Size of each but the last, which may be shorter.
+    pub bytes: u64,
+    /// SHA-256 of each, 64 hexadecimal digits.
+    pub sha256: Vec<String>,
+}
+
+/// Some milliseconds of hashing, and of downloading where connections are good.
+const BLOCK_BYTES: usize = 1 << 20;
+
 /// A hosted file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
@@ -72,19 +85,40 @@ pub struct File {
     /// If not empty, the file is these pieces joined.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+    /// Where they are given, they are the whole file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<Blocks>,
 }
 
 impl File {
-    /// Describes a file.
+    /// Describes a file that is hosted whole; one of several blocks has their hashes too.
     #[must_use]
     pub fn of(role: Role, path: &str, content: &[u8]) -> Self {
+        let blocks = (content.len() > BLOCK_BYTES).then(|| Blocks {
+            bytes: BLOCK_BYTES as u64,
+            sha256: content.chunks(BLOCK_BYTES).map(sha256).collect(),
+        });
         Self {
             role,
             path: path.to_owned(),
             bytes: content.len() as u64,
             sha256: sha256(content),
             parts: Vec::new(),
+            blocks,
         }
+    }
+
+    /// The same file, hosted in pieces instead.
+    #[must_use]
+    pub fn in_parts(self, parts: Vec<Part>) -> Self {
+        Self { parts, blocks: None, ..self }
+    }
+
+    /// Whether the blocks, if there are any, are as many as the file has.
+    fn has_all_blocks(&self) -> bool {
+        self.blocks.as_ref().is_none_or(|blocks| {
+            blocks.bytes > 0 && self.bytes.div_ceil(blocks.bytes) == blocks.sha256.len() as u64
+        })
     }
 
     /// Checks that `content` is the file that was promised. `hash` is its SHA-256 (64 hexadecimal
@@ -200,7 +234,18 @@ impl Manifest {
                 ),
             ));
         }
-        serde_json::from_slice(bytes).map_err(bad)
+        let manifest: Self = serde_json::from_slice(bytes).map_err(bad)?;
+        if let Some(file) = manifest.files.iter().find(|file| !file.has_all_blocks()) {
+            return Err(Error::new(
+                ErrorKind::BadFile,
+                format!(
+                    "manifest.json: the blocks of {} are not as many as its size makes; build the \
+                     index again",
+                    file.path
+                ),
+            ));
+        }
+        Ok(manifest)
     }
 
     /// The entry of a role.
@@ -234,6 +279,22 @@ mod tests {
         assert_eq!(file.verify(b"abd", None).unwrap_err().kind(), ErrorKind::BadFile);
         let other = sha256(b"abd");
         assert_eq!(file.verify(b"abd", Some(&other)).unwrap_err().kind(), ErrorKind::BadFile);
+    }
+
+    #[test]
+    fn blocks_are_the_whole_file() {
+        let content: Vec<u8> = (0..2 * BLOCK_BYTES + 5).map(|i| (i / 7) as u8).collect();
+        let file = File::of(Role::Model, "model.onnx", &content);
+        let blocks = file.blocks.clone().unwrap();
+        assert_eq!((blocks.bytes, blocks.sha256.len()), (BLOCK_BYTES as u64, 3));
+        assert_eq!(blocks.sha256[2], sha256(&content[2 * BLOCK_BYTES..]));
+        assert_eq!(File::of(Role::Index, "index.bin", &content[..BLOCK_BYTES]).blocks, None);
+        assert!(file.has_all_blocks());
+        for bytes in [0, 1, BLOCK_BYTES as u64 / 2, u64::MAX] {
+            let blocks = Some(Blocks { bytes, ..blocks.clone() });
+            assert!(!File { blocks, ..file.clone() }.has_all_blocks(), "{bytes}");
+        }
+        assert_eq!(file.in_parts(Vec::new()).blocks, None);
     }
 
     #[test]

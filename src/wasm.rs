@@ -64,9 +64,11 @@ export interface Hit { row: number; id: string; score: number; product: Product;
 export interface Answer { hits: Hit[]; ms: { embed: number; search: number } }
 export interface FilePart { path: string; bytes: number; sha256: string }
 /** Paths are relative to the manifest. With `parts`, those are fetched and joined instead. */
+/** Hashes of consecutive pieces of `bytes` bytes each, the last of what is left: to be compared while a file arrives. */
+export interface FileBlocks { bytes: number; sha256: string[] }
 export interface FileEntry {
   role: "model" | "index" | "products";
-  path: string; bytes: number; sha256: string; parts?: FilePart[];
+  path: string; bytes: number; sha256: string; parts?: FilePart[]; blocks?: FileBlocks;
 }
 /** Row by row; positive cells speak for the match, negative ones against it. */
 export interface HeatMap { width: number; height: number; values: number[] }

@@ -4,8 +4,11 @@
  * The manifest says how many bytes to expect, so progress needs no Content-Length and a short or a long
  * answer is noticed without hashing. What has arrived is kept between attempts, and asked for no second time
  * where the server answers ranges of the plain (unencoded) file.
+ *
+ * @import { ManifestBlocks } from './types.js'
  */
 import { LookalikeError, aborted } from './errors.js';
+import { BlockCheck } from './sha256.js';
 
 const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 250;
@@ -21,12 +24,14 @@ const STALL_MS = 20_000;
  * @param {typeof fetch} [options.fetch]
  * @param {number} [options.pauseMs] before the first new attempt; doubles
  * @param {boolean} [options.reload] past the browser's HTTP cache, from the first attempt on
+ * @param {ManifestBlocks} [options.blocks] compared as they arrive; the first wrong one ends the download
  */
 export async function download(url, into, options = {}) {
   const { signal, onBytes, pauseMs = FIRST_PAUSE_MS } = options;
   const get = options.fetch ?? fetch;
   let received = 0;
   let resumable = false;
+  const blocks = options.blocks && new BlockCheck(nameOf(url), into, options.blocks);
   /** @type {LookalikeError|null} */
   let last = null;
 
@@ -83,6 +88,12 @@ export async function download(url, into, options = {}) {
           );
         }
         into.set(value, received);
+        try {
+          await blocks?.arrived(received, received + value.length);
+        } catch (thrown) {
+          await reader.cancel();
+          throw thrown;
+        }
         received += value.length;
         onBytes?.(received);
       }

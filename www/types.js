@@ -11,12 +11,17 @@
  * @property {number} bytes exact size
  * @property {string} sha256 lower-case hex
  *
+ * @typedef {object} ManifestBlocks
+ * @property {number} bytes size of each but the last, which may be shorter
+ * @property {string[]} sha256 of each, lower-case hex
+ *
  * @typedef {object} ManifestFile
  * @property {"model"|"index"|"products"} role
  * @property {string} path relative to the manifest; not hosted itself where there are parts
  * @property {number} bytes exact size of the whole file
  * @property {string} sha256 lower-case hex of the whole file
  * @property {ManifestPart[]} [parts] the file is their concatenation
+ * @property {ManifestBlocks} [blocks] of a file that is hosted whole: compared while it arrives
  *
  * @typedef {object} Manifest
  * @property {number} format

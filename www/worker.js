@@ -12,9 +12,10 @@ import { Store } from './store.js';
 import { decode, inspect } from './picture.js';
 import { facetsOf, spread } from './catalog.js';
 import { builds, start } from './engine.js';
+import { check, sha256 } from './sha256.js';
 
 /**
- * @import { LookalikeEngine, Manifest, ManifestFile, ManifestPart, Opened, Product, Progress } from './types.js'
+ * @import { LookalikeEngine, Manifest, ManifestBlocks, ManifestFile, ManifestPart, Opened, Product, Progress } from './types.js'
  *
  * @typedef {object} Session
  * @property {{rgba: Uint8Array, width: number, height: number}|null} photo
@@ -186,7 +187,7 @@ class Host {
   }
 
   /**
-   * @param {ManifestPart[]} units
+   * @param {ReturnType<typeof unitsOf>} units
    * @param {number[]} starts
    * @param {Uint8Array} bytes
    * @param {(index: number, received: number) => void} onBytes
@@ -206,15 +207,17 @@ class Host {
       fresh = true;
       const url = new URL(unit.path, this.manifestUrl).href;
       try {
-        const options = { signal: stop.signal, onBytes: (/** @type {number} */ received) => onBytes(index, received) };
+        const fetched = async (/** @type {boolean} */ reload) => {
+          const { blocks } = unit;
+          await download(url, into, { signal: stop.signal, reload, blocks, onBytes: (received) => onBytes(index, received) });
+          if (!blocks) await check(unit.path, into, unit.sha256);
+        };
         try {
-          await download(url, into, options);
-          await check(unit, into);
+          await fetched(false);
         } catch (thrown) {
           // After the shop has changed its files, the HTTP cache may still hold the old one.
           if (asError(thrown).kind !== 'bad-file') throw thrown;
-          await download(url, into, { ...options, reload: true });
-          await check(unit, into);
+          await fetched(true);
         }
       } catch (thrown) {
         stop.abort();
@@ -223,7 +226,8 @@ class Host {
         }
         throw thrown;
       }
-      await this.store.put(unit.sha256, into);
+      // For the next visit: this one does not wait for it.
+      void this.store.put(unit.sha256, into);
     })));
     return fresh;
   }
@@ -454,9 +458,9 @@ class Transfer {
   }
 }
 
-/** @param {ManifestFile} file @returns {ManifestPart[]} */
+/** @param {ManifestFile} file @returns {(ManifestPart & { blocks?: ManifestBlocks })[]} */
 function unitsOf(file) {
-  return file.parts?.length ? file.parts : [{ path: file.path, bytes: file.bytes, sha256: file.sha256 }];
+  return file.parts?.length ? file.parts : [file];
 }
 
 /** @param {Blob} file */
@@ -468,16 +472,6 @@ async function readAll(file) {
   }
 }
 
-/**
- * Hexadecimal; nothing where the page is not a secure context: the engine then computes it, which takes longer.
- * @param {Uint8Array} bytes
- */
-async function sha256(bytes) {
-  if (!globalThis.crypto?.subtle) return undefined;
-  const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes)));
-  return Array.from(sum, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
 /** Whether the network runs on the full build alone. @param {Uint8Array} manifest */
 function needsFull(manifest) {
   try {
@@ -486,17 +480,6 @@ function needsFull(manifest) {
     // The engine says what is wrong with it.
     return false;
   }
-}
-
-/**
- * Skipped where the page is not a secure context, and nothing is stored either; the engine checks the whole
- * file in any case.
- * @param {ManifestPart} unit
- * @param {Uint8Array} bytes
- */
-async function check(unit, bytes) {
-  if ((await sha256(bytes) ?? unit.sha256) === unit.sha256) return;
-  throw new LookalikeError('bad-file', `${unit.path}: its SHA-256 is not the manifest's; upload the manifest and the files of one run together`);
 }
 
 function offline() {

@@ -275,16 +275,16 @@ fn write_file(
     content: &[u8],
     part_bytes: Option<usize>,
 ) -> Result<File> {
-    let mut file = File::of(role, path, content);
-    match part_bytes.filter(|&limit| content.len() > limit) {
-        None => files::write(&folder.join(path), content)?,
-        Some(limit) => {
-            for (i, part) in content.chunks(limit.max(1)).enumerate() {
-                let path = format!("{path}.{i}");
-                files::write(&folder.join(&path), part)?;
-                file.parts.push(Part { path, bytes: part.len() as u64, sha256: sha256(part) });
-            }
-        }
+    let file = File::of(role, path, content);
+    let Some(limit) = part_bytes.filter(|&limit| content.len() > limit) else {
+        files::write(&folder.join(path), content)?;
+        return Ok(file);
+    };
+    let mut parts = Vec::new();
+    for (i, part) in content.chunks(limit.max(1)).enumerate() {
+        let path = format!("{path}.{i}");
+        files::write(&folder.join(&path), part)?;
+        parts.push(Part { path, bytes: part.len() as u64, sha256: sha256(part) });
     }
-    Ok(file)
+    Ok(file.in_parts(parts))
 }
