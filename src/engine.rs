@@ -163,7 +163,7 @@ impl Engine {
                 self.network = Some(network);
             }
             Role::Index => {
-                let index = Index::read(&bytes)?;
+                let index = Index::read_checked(&bytes)?;
                 self.check_index(&index)?;
                 check_count(index.len(), self.products.as_ref().map(Products::len))?;
                 self.index = Some(index);
