@@ -149,6 +149,16 @@ impl Matrix {
         Some(Self(self.0.llt(Side::Lower).ok()?.solve(&right.0)))
     }
 
+    /// The lower triangular `L` with `L * L^T = self`, for a symmetric positive definite matrix of which only the lower
+    /// triangle is read; `None` if it is not positive definite.
+    #[must_use]
+    pub fn cholesky(&self) -> Option<Self> {
+        if !self.is_finite() {
+            return None;
+        }
+        Some(Self(self.0.llt(Side::Lower).ok()?.L().to_owned()))
+    }
+
     fn is_finite(&self) -> bool {
         (0..self.cols()).all(|j| (0..self.rows()).all(|i| self.at(i, j).is_finite()))
     }

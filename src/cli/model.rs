@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::{catalogue, files};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Limits, Picture, decode};
-use crate::model::{Calibration, PrepareOptions, RangeRule, Weights, parse_triple, prepare};
+use crate::model::{
+    Calibration, PrepareOptions, RangeRule, Rounding, Weights, parse_triple, prepare,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -34,6 +36,10 @@ pub(super) struct Args {
     /// error, `whole`, or the share of its values that it holds, such as 0.9999.
     #[arg(long, value_name = "RULE", default_value = "error", value_parser = range_rule, requires = "calibrate")]
     range: RangeRule,
+    /// How weights become codes: `compensated`, so that the errors cancel in what a layer gives for the pictures, or each to
+    /// the `nearest`.
+    #[arg(long, value_name = "RULE", default_value = "compensated", value_parser = rounding, requires = "calibrate")]
+    rounding: Rounding,
     /// Bits of a weight: 7 or 8 with --calibrate, else 8, or 32 to keep real numbers. 7 if absent, or
     /// 8 without --calibrate.
     #[arg(long, value_name = "BITS", value_parser = weights)]
@@ -56,6 +62,14 @@ fn range_rule(text: &str) -> std::result::Result<RangeRule, String> {
         ("whole", _) => Ok(RangeRule::Whole),
         (_, Ok(share)) if share > 0.0 && share <= 1.0 => Ok(RangeRule::Share(share)),
         _ => Err("`error`, `whole`, or a share above 0 and up to 1 is needed".to_owned()),
+    }
+}
+
+fn rounding(text: &str) -> std::result::Result<Rounding, String> {
+    match text {
+        "compensated" => Ok(Rounding::Compensated),
+        "nearest" => Ok(Rounding::Nearest),
+        _ => Err("`compensated` or `nearest` is needed".to_owned()),
     }
 }
 
@@ -85,7 +99,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => Vec::new(),
     };
     let bar = files::progress(pictures.len(), "calibrating");
-    let calibration = Calibration { pictures: &pictures, range: args.range, seen: &|| bar.inc(1) };
+    let calibration = Calibration {
+        pictures: &pictures,
+        range: args.range,
+        rounding: args.rounding,
+        seen: &|| bar.inc(1),
+    };
     let calibration = args.calibrate.is_some().then_some(&calibration);
     let (prepared, spec) =
         prepare(bytes, &options, calibration).map_err(|e| e.at(args.input.display()))?;

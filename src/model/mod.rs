@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use features::{FeatureMap, Features};
 #[cfg(feature = "cli")]
-pub use int8::quantise::RangeRule;
+pub use int8::quantise::{RangeRule, Rounding};
 #[cfg(feature = "cli")]
 pub use prepare::{Calibration, PrepareOptions, Weights, prepare};
 #[cfg(feature = "cli")]

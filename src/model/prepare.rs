@@ -1,11 +1,12 @@
 //! Any ONNX image network -> one that this crate serves: cut at the layers that matter, BatchNorm
 //! folded, weights as int8 per output channel, describing itself. Native only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::int8::quantise::{self, Observed, RangeRule};
+use super::int8::patches::{Moments, Sources};
+use super::int8::quantise::{self, Observed, RangeRule, Rounder, Rounding};
 use super::onnx::{self, bad};
 use super::proto::{GraphProto, ModelProto, TensorProto};
 use super::spec::{Layer, Layout, ModelSpec};
@@ -55,6 +56,8 @@ pub struct Calibration<'a> {
     pub pictures: &'a [Picture],
     /// How a tensor's range is taken from the values that they give.
     pub range: RangeRule,
+    /// How weights become codes.
+    pub rounding: Rounding,
     /// Called when the network has seen one more.
     pub seen: &'a (dyn Fn() + Sync),
 }
@@ -119,13 +122,20 @@ pub fn prepare(
                     return Err(Error::new(ErrorKind::BadQuery, context));
                 }
             };
-            let observed = observe(&model, &layers, &input, layout, calibration)?;
+            let sources = match calibration.rounding {
+                Rounding::Nearest => None,
+                Rounding::Compensated => Some(Sources::of(onnx::graph(&model)?, &input_name)),
+            };
+            let (observed, moments) =
+                observe(&model, &layers, &input, layout, calibration, sources.as_ref())?;
             let ranges = observed
                 .iter()
                 .map(|(name, seen)| (name.clone(), seen.range(calibration.range)))
                 .collect();
             let graph = onnx::graph_mut(&mut model)?;
-            quantise::apply(graph, &layers, input_range(&input), &ranges, weight_max)?;
+            let moments = sources.as_ref().map(|sources| (sources, &moments[..]));
+            let rounder = Rounder { max: weight_max, moments };
+            quantise::apply(graph, &layers, input_range(&input), &ranges, &rounder)?;
         }
     }
     let graph = onnx::graph_mut(&mut model)?;
@@ -153,43 +163,66 @@ fn input_range(input: &InputSpec) -> (f32, f32) {
     (min, max)
 }
 
-/// Runs the network in real numbers on the pictures and watches the tensors that will get codes.
+/// Pictures that run at the same time; what was seen of them is added up in their order, so that the sums are always the
+/// same.
+const BATCH: usize = 8;
+
+/// Runs the network in real numbers on the pictures; watches the tensors that will get codes, and samples the sources.
 fn observe(
     model: &ModelProto,
     layers: &[String],
     input: &InputSpec,
     layout: Layout,
     calibration: &Calibration<'_>,
-) -> Result<BTreeMap<String, Observed>> {
+    sources: Option<&Sources>,
+) -> Result<(BTreeMap<String, Observed>, Vec<Moments>)> {
     if calibration.pictures.is_empty() {
         return Err(Error::new(ErrorKind::BadQuery, "there are no pictures to calibrate with"));
     }
     let mut watched = model.clone();
     let graph = onnx::graph_mut(&mut watched)?;
     let names = quantise::points(graph, layers);
-    graph.output = names.iter().map(|name| onnx::value_info(name, &[None; 4])).collect();
+    let known: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let tensors = sources.map(Sources::tensors).unwrap_or_default();
+    let more = tensors.into_iter().filter(|name| !known.contains(name));
+    let all: Vec<&str> = names.iter().map(String::as_str).chain(more).collect();
+    graph.output = all.iter().map(|name| onnx::value_info(name, &[None; 4])).collect();
     let plan = Plan::new(&watched, input, layout)?;
-    let one = |picture: &Picture| -> Result<BTreeMap<String, Observed>> {
+    let one = |(i, picture): (usize, &Picture)| -> Result<(Vec<Observed>, Vec<Vec<f32>>)> {
         let outputs = plan.run(&resize(picture, input.size)?, input, layout)?;
-        let mut all = BTreeMap::new();
-        for (name, output) in names.iter().zip(outputs) {
+        let mut seen = Vec::new();
+        for (name, output) in names.iter().zip(&outputs) {
             if !output.values.iter().all(|v| v.is_finite()) {
                 return Err(bad(format!("tensor {name:?} has numbers that are not finite")));
             }
             let mut observed = Observed::default();
-            observed.add(output.values);
-            all.insert(name.clone(), observed);
+            observed.add(output.values.iter().copied());
+            seen.push(observed);
         }
+        let map = |name: &str| {
+            let output = &outputs[all.iter().position(|other| *other == name)?];
+            Some((&output.shape[..], &output.values[..]))
+        };
+        let samples = sources.map(|sources| sources.sample(i, map)).unwrap_or_default();
         (calibration.seen)();
-        Ok(all)
+        Ok((seen, samples))
     };
-    let join = |mut a: BTreeMap<String, Observed>, b: BTreeMap<String, Observed>| {
-        for (name, observed) in b {
-            a.entry(name).or_default().merge(observed);
+    let mut observed: BTreeMap<String, Observed> = BTreeMap::new();
+    let mut moments = sources.map(Sources::moments).unwrap_or_default();
+    let pictures: Vec<(usize, &Picture)> = calibration.pictures.iter().enumerate().collect();
+    for batch in pictures.chunks(BATCH) {
+        let seen: Vec<_> = batch.par_iter().copied().map(one).collect::<Result<_>>()?;
+        for (at, moments) in moments.iter_mut().enumerate() {
+            let rows: Vec<&[f32]> = seen.iter().map(|(_, samples)| &samples[at][..]).collect();
+            moments.add(&rows.concat());
         }
-        Ok(a)
-    };
-    calibration.pictures.par_iter().map(one).try_reduce(BTreeMap::new, join)
+        for (ranges, _) in seen {
+            for (name, range) in names.iter().zip(ranges) {
+                observed.entry(name.clone()).or_default().merge(range);
+            }
+        }
+    }
+    Ok((observed, moments))
 }
 
 /// The tensor that `name` means: a tensor's own name, or a node's for its first output.

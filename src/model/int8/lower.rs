@@ -574,7 +574,11 @@ fn ints<'a>(node: &'a NodeProto, name: &str) -> Option<&'a [i64]> {
 }
 
 /// Kernel, strides and padding of a node on a map.
-fn window(node: &NodeProto, shape: Shape, weights: Option<(usize, usize)>) -> Result<Window> {
+pub(super) fn window(
+    node: &NodeProto,
+    shape: Shape,
+    weights: Option<(usize, usize)>,
+) -> Result<Window> {
     let pair = |name: &str, default: Option<(usize, usize)>| match (ints(node, name), default) {
         (Some([a, b]), _) => match (usize::try_from(*a), usize::try_from(*b)) {
             (Ok(a), Ok(b)) if a <= 64 && b <= 64 => Ok((a, b)),

@@ -5,9 +5,13 @@
 //! same time. A graph with anything else in it is left to tract, and [`NotLowered`] says why.
 
 mod lower;
+#[cfg(feature = "cli")]
+pub(crate) mod patches;
 mod program;
 #[cfg(feature = "cli")]
 pub(crate) mod quantise;
+#[cfg(feature = "cli")]
+mod rounding;
 
 pub(crate) use lower::{NotLowered, lower};
 pub(crate) use program::{Program, State};

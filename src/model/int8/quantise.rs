@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::patches::{Moments, Sources};
+use super::rounding;
 use crate::error::Result;
 use crate::model::onnx::{self, bad};
 use crate::model::proto::{DataType, GraphProto, NodeProto, TensorProto};
@@ -19,6 +21,17 @@ pub enum RangeRule {
     Share(f64),
     /// From the smallest to the largest value.
     Whole,
+}
+
+/// How real weights become codes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rounding {
+    /// Each to the nearest.
+    Nearest,
+    /// So that the errors cancel in what a layer gives for pictures like those of the calibration; the bias takes away what
+    /// they add to its mean.
+    #[default]
+    Compensated,
 }
 
 /// Bins of a histogram.
@@ -172,8 +185,56 @@ impl Quant {
     }
 }
 
-/// Quantises `graph` in place. `ranges` has an entry for each of [`points`]; `input_range` is that of the input;
-/// `weight_max` is the largest magnitude of a weight's code.
+/// Whether a convolution's channels all read all channels.
+pub(super) fn is_one_group(node: &NodeProto) -> bool {
+    node.attribute.iter().all(|a| a.name != "group" || a.i == 1)
+}
+
+/// What weights are rounded by.
+pub(crate) struct Rounder<'a> {
+    /// The largest magnitude of a code.
+    pub(crate) max: f32,
+    /// For [`Rounding::Compensated`].
+    pub(crate) moments: Option<(&'a Sources, &'a [Moments])>,
+}
+
+impl Rounder<'_> {
+    /// Codes of the weights called `name`, `[channel][weight]`, and what has to be added to the biases for them; `from` is
+    /// the quantisation of their input.
+    fn round(
+        &self,
+        name: &str,
+        values: &[f32],
+        scales: &[f32],
+        from: Option<Quant>,
+    ) -> (Vec<i8>, Vec<f32>) {
+        let width = (values.len() / scales.len()).max(1);
+        let nearest = |channel: &[f32], scale: &f32| -> Vec<i8> {
+            let code = |w: &f32| (w / scale).round_ties_even().clamp(-self.max, self.max) as i8;
+            channel.iter().map(code).collect()
+        };
+        let moments = self.moments.and_then(|(sources, all)| all.get(sources.index(name)?));
+        let compensated = moments.zip(from).and_then(|(moments, from)| {
+            let codes = rounding::compensated(values, scales, self.max, moments, from.scale)?;
+            Some((codes, moments.mean()))
+        });
+        let Some((codes, mean)) = compensated else {
+            let channels = values.chunks(width).zip(scales);
+            return (channels.flat_map(|(c, s)| nearest(c, s)).collect(), vec![0.0; scales.len()]);
+        };
+        let lost = values.chunks(width).zip(codes.chunks(width)).zip(scales).map(
+            |((real, codes), scale)| {
+                let each = real.iter().zip(codes).zip(&mean);
+                each.map(|((w, q), x)| (f64::from(*w) - f64::from(*q) * f64::from(*scale)) * x)
+                    .sum::<f64>() as f32
+            },
+        );
+        let lost = lost.collect();
+        (codes, lost)
+    }
+}
+
+/// Quantises `graph` in place. `ranges` has an entry for each of [`points`]; `input_range` is that of the input.
 ///
 /// # Errors
 /// `BadModel` when weights are missing or not finite, or a range is.
@@ -182,7 +243,7 @@ pub(crate) fn apply(
     outputs: &[String],
     input_range: (f32, f32),
     ranges: &HashMap<String, (f32, f32)>,
-    weight_max: f32,
+    rounder: &Rounder<'_>,
 ) -> Result<()> {
     let input = write::input(graph)?.name.clone();
     let mut quants: HashMap<String, Quant> =
@@ -227,7 +288,7 @@ pub(crate) fn apply(
     for mut node in graph.node.drain(..) {
         if node.op_type == "Conv" {
             let from = quants.get(&node.input[0]).copied();
-            weights(&node, from, weight_max, &mut stored, &mut nodes, &mut made)
+            weights(&node, from, rounder, &mut stored, &mut nodes, &mut made)
                 .map_err(|e| e.at(format_args!("node {:?}", node.name)))?;
         }
         for name in &mut node.input {
@@ -289,7 +350,7 @@ fn tensor(name: &str, dims: &[i64], data_type: DataType, raw_data: Vec<u8>) -> T
 fn weights(
     node: &NodeProto,
     from: Option<Quant>,
-    weight_max: f32,
+    rounder: &Rounder<'_>,
     stored: &mut HashMap<String, TensorProto>,
     nodes: &mut Vec<NodeProto>,
     made: &mut Vec<TensorProto>,
@@ -302,17 +363,10 @@ fn weights(
     if channels == 0 || values.is_empty() || !values.iter().all(|w| w.is_finite()) {
         return Err(bad(format!("weights {name:?} are empty or not finite")));
     }
-    let mut scales = Vec::with_capacity(channels);
-    let mut codes = Vec::with_capacity(values.len());
-    for channel in values.chunks(values.len() / channels) {
-        let scale = weight_scale(channel, weight_max);
-        codes.extend(
-            channel
-                .iter()
-                .map(|w| (w / scale).round_ties_even().clamp(-weight_max, weight_max) as i8),
-        );
-        scales.push(scale);
-    }
+    let per_channel = values.len() / channels;
+    let scales: Vec<f32> =
+        values.chunks(per_channel).map(|channel| weight_scale(channel, rounder.max)).collect();
+    let (codes, lost) = rounder.round(name, &values, &scales, from);
     let [q, s, z] = ["codes", "scale", "zero"].map(|part| format!("{name}.{part}"));
     made.push(write::int8_tensor(&q, &real.dims, &codes));
     made.push(onnx::float_tensor(&s, &[channels as i64], &scales));
@@ -333,9 +387,10 @@ fn weights(
     let units: Vec<f32> = scales.iter().map(|s| s * from.scale).collect();
     let codes: Vec<u8> = bias
         .iter()
+        .zip(&lost)
         .zip(&units)
-        .flat_map(|(b, unit)| {
-            ((f64::from(*b) / f64::from(*unit)).round_ties_even() as i32).to_le_bytes()
+        .flat_map(|((b, lost), unit)| {
+            ((f64::from(b + lost) / f64::from(*unit)).round_ties_even() as i32).to_le_bytes()
         })
         .collect();
     stored.remove(&bias_name);

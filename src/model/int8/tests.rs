@@ -150,7 +150,8 @@ fn quantised() -> GraphProto {
             (name, observed.range(RangeRule::SquareError))
         })
         .collect();
-    quantise::apply(&mut graph, &layers(), (0.0, 1.0), &ranges, 63.0).unwrap();
+    let rounder = quantise::Rounder { max: 63.0, moments: None };
+    quantise::apply(&mut graph, &layers(), (0.0, 1.0), &ranges, &rounder).unwrap();
     graph
 }
 
