@@ -330,6 +330,12 @@ fn quantising_is_measured_against_real_numbers() {
     let real = prepare("real.onnx", &["--weight-bits", "32"]);
     let usual = prepare("usual.onnx", &["--calibrate", text(&shop)]);
     let finer = prepare("finer.onnx", &["--calibrate", text(&shop), "--weight-bits", "8"]);
+    let bytes = |name: &str, options: &[&str]| fs::read(prepare(name, options)).unwrap();
+    let again = bytes("again.onnx", &["--calibrate", text(&shop)]);
+    assert!(fs::read(&usual).unwrap() == again, "preparing twice must give the same bytes");
+    let rounding = ["--calibrate", text(&shop), "--rounding"];
+    let rounded = |rule| bytes("rounded.onnx", &[&rounding[..], &[rule]].concat());
+    assert!(rounded("compensated") == again && rounded("nearest") != again);
     let cosines = |model: &Path, against: &Path| -> Vec<f64> {
         let call = ["eval", "quantised", text(&shop), "--model", text(model), "--against"];
         let rows = json(&[&call[..], &[text(against), "--json"]].concat());
