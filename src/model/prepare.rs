@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::int8::patches::{Moments, Sources};
+use super::int8::patches::{AllMoments, Sample, Sources};
 use super::int8::quantise::{self, Observed, RangeRule, Rounder, Rounding};
 use super::onnx::{self, bad};
 use super::proto::{GraphProto, ModelProto, TensorProto};
@@ -175,7 +175,7 @@ fn observe(
     layout: Layout,
     calibration: &Calibration<'_>,
     sources: Option<&Sources>,
-) -> Result<(BTreeMap<String, Observed>, Vec<Moments>)> {
+) -> Result<(BTreeMap<String, Observed>, AllMoments)> {
     if calibration.pictures.is_empty() {
         return Err(Error::new(ErrorKind::BadQuery, "there are no pictures to calibrate with"));
     }
@@ -188,7 +188,7 @@ fn observe(
     let all: Vec<&str> = names.iter().map(String::as_str).chain(more).collect();
     graph.output = all.iter().map(|name| onnx::value_info(name, &[None; 4])).collect();
     let plan = Plan::new(&watched, input, layout)?;
-    let one = |(i, picture): (usize, &Picture)| -> Result<(Vec<Observed>, Vec<Vec<f32>>)> {
+    let one = |(i, picture): (usize, &Picture)| -> Result<(Vec<Observed>, Sample)> {
         let outputs = plan.run(&resize(picture, input.size)?, input, layout)?;
         let mut seen = Vec::new();
         for (name, output) in names.iter().zip(&outputs) {
@@ -212,11 +212,11 @@ fn observe(
     let pictures: Vec<(usize, &Picture)> = calibration.pictures.iter().enumerate().collect();
     for batch in pictures.chunks(BATCH) {
         let seen: Vec<_> = batch.par_iter().copied().map(one).collect::<Result<_>>()?;
-        for (at, moments) in moments.iter_mut().enumerate() {
-            let rows: Vec<&[f32]> = seen.iter().map(|(_, samples)| &samples[at][..]).collect();
-            moments.add(&rows.concat());
+        let (seen, samples): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+        if let Some(sources) = sources {
+            sources.add(&mut moments, &samples);
         }
-        for (ranges, _) in seen {
+        for ranges in seen {
             for (name, range) in names.iter().zip(ranges) {
                 observed.entry(name.clone()).or_default().merge(range);
             }

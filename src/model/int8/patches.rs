@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use lookalike_linalg::Matrix;
 
 use super::lower::window;
-use super::quantise::is_one_group;
 use crate::kernels::{Shape, Window};
 use crate::model::proto::{GraphProto, NodeProto};
 
 /// Windows looked at in each picture and layer.
 const PER_PICTURE: usize = 128;
+/// The same in layers of several groups, whose channels meet few inputs each.
+const PER_PICTURE_GROUPED: usize = 16;
 /// Convolutions with more weights a channel are left alone: memory grows with the square.
 const MOST_WEIGHTS: usize = 4096;
 
@@ -27,15 +28,15 @@ impl Moments {
         Self { windows: 0, sum: vec![0.0; weights], second: Matrix::zeros(weights, weights) }
     }
 
-    /// Takes in rows of a window each.
-    pub(crate) fn add(&mut self, rows: &[f32]) {
+    /// Takes in rows of a window each, of `stride` inputs, of which those from `start` are its own.
+    pub(crate) fn add(&mut self, rows: &[f32], stride: usize, start: usize) {
         let width = self.sum.len();
-        let windows = rows.len() / width;
-        for row in rows.chunks_exact(width) {
-            self.sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+        let windows = rows.len() / stride;
+        for row in rows.chunks_exact(stride) {
+            self.sum.iter_mut().zip(&row[start..]).for_each(|(sum, x)| *sum += f64::from(*x));
         }
-        self.second
-            .add_gram(&Matrix::from_fn(windows, width, |i, j| f64::from(rows[i * width + j])));
+        let own = |i: usize, j: usize| f64::from(rows[i * stride + start + j]);
+        self.second.add_gram(&Matrix::from_fn(windows, width, own));
         self.windows += windows;
     }
 
@@ -61,12 +62,26 @@ impl Moments {
     }
 }
 
+/// Rows of windows of one picture, for each source.
+pub(crate) type Sample = Vec<Vec<f32>>;
+/// Moments of each group, for each source.
+pub(crate) type AllMoments = Vec<Vec<Moments>>;
+
 /// A tensor seen through a window: all convolutions that look at it so share their moments.
 struct Source {
     tensor: String,
     node: NodeProto,
     kernel: (usize, usize),
+    groups: usize,
+    /// Of each group.
     channels: usize,
+}
+
+impl Source {
+    /// Inputs that one output channel meets.
+    fn width(&self) -> usize {
+        self.channels * self.kernel.0 * self.kernel.1
+    }
 }
 
 /// What to sample.
@@ -77,19 +92,24 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Those of all convolutions of one group whose input is not `input`, the network's: that is the pixels', and its few
-    /// weights are not worth it.
+    /// Those of all convolutions whose input is not `input`, the network's: that is the pixels', and its few weights are not
+    /// worth it.
     pub(crate) fn of(graph: &GraphProto, input: &str) -> Self {
         let stored: HashMap<&str, &[i64]> =
             graph.initializer.iter().map(|t| (t.name.as_str(), &t.dims[..])).collect();
         let mut all = Self { list: Vec::new(), of_weights: HashMap::new() };
-        for node in graph.node.iter().filter(|n| n.op_type == "Conv" && is_one_group(n)) {
+        for node in graph.node.iter().filter(|n| n.op_type == "Conv") {
             let [Some(tensor), Some(weights)] = [node.input.first(), node.input.get(1)] else {
                 continue;
             };
             let Some(&&[_, c, kh, kw]) = stored.get(weights.as_str()) else { continue };
             let side = |n: i64| usize::try_from(n).ok().filter(|n| (1..=MOST_WEIGHTS).contains(n));
-            let (Some(c), Some(kh), Some(kw)) = (side(c), side(kh), side(kw)) else { continue };
+            let group = node.attribute.iter().find(|a| a.name == "group");
+            let (Some(c), Some(kh), Some(kw), Some(groups)) =
+                (side(c), side(kh), side(kw), side(group.map_or(1, |a| a.i)))
+            else {
+                continue;
+            };
             if tensor == input || c * kh * kw > MOST_WEIGHTS {
                 continue;
             }
@@ -98,7 +118,7 @@ impl Sources {
             };
             let at = all.list.iter().position(same).unwrap_or_else(|| {
                 let (tensor, node) = (tensor.clone(), node.clone());
-                all.list.push(Source { tensor, node, kernel: (kh, kw), channels: c });
+                all.list.push(Source { tensor, node, kernel: (kh, kw), groups, channels: c });
                 all.list.len() - 1
             });
             all.of_weights.insert(weights.clone(), at);
@@ -120,12 +140,15 @@ impl Sources {
         &self,
         picture: usize,
         maps: impl Fn(&str) -> Option<(&'a [usize], &'a [f32])>,
-    ) -> Vec<Vec<f32>> {
+    ) -> Sample {
         let one = |source: &Source| {
             let Some(([1, c, h, w], values)) = maps(&source.tensor) else { return Vec::new() };
             let shape = Shape { h: *h, w: *w, c: *c };
             match window(&source.node, shape, Some(source.kernel)) {
-                Ok(window) if *c == source.channels => rows(picture, shape, &window, values),
+                Ok(window) if *c == source.channels * source.groups => {
+                    let most = if source.groups == 1 { PER_PICTURE } else { PER_PICTURE_GROUPED };
+                    rows(picture, most, shape, &window, values)
+                }
                 // What is wrong with it is said when it is quantised or run.
                 _ => Vec::new(),
             }
@@ -133,10 +156,24 @@ impl Sources {
         self.list.iter().map(one).collect()
     }
 
-    /// Places for the moments, in the order of [`Sources::sample`].
-    pub(crate) fn moments(&self) -> Vec<Moments> {
-        let width = |s: &Source| s.channels * s.kernel.0 * s.kernel.1;
-        self.list.iter().map(|source| Moments::new(width(source))).collect()
+    /// Places for the moments of each group, in the order of [`Sources::sample`].
+    pub(crate) fn moments(&self) -> AllMoments {
+        let groups = |source: &Source| {
+            (0..source.groups).map(|_| Moments::new(source.width())).collect::<Vec<_>>()
+        };
+        self.list.iter().map(groups).collect()
+    }
+
+    /// Takes in the samples of some pictures. To the last bit, the sums depend on the order.
+    pub(crate) fn add(&self, moments: &mut [Vec<Moments>], samples: &[Sample]) {
+        for (at, (source, groups)) in self.list.iter().zip(moments).enumerate() {
+            let rows: Vec<&[f32]> = samples.iter().map(|sample| &sample[at][..]).collect();
+            let rows = rows.concat();
+            for (group, moments) in groups.iter_mut().enumerate() {
+                let width = source.width();
+                moments.add(&rows, width * source.groups, group * width);
+            }
+        }
     }
 
     /// Which of the moments belong to these weights.
@@ -145,11 +182,11 @@ impl Sources {
     }
 }
 
-/// Some windows of a map, spread evenly; what lies outside is 0.
-fn rows(picture: usize, shape: Shape, window: &Window, values: &[f32]) -> Vec<f32> {
+/// Up to `most` windows of a map, spread evenly; what lies outside is 0.
+fn rows(picture: usize, most: usize, shape: Shape, window: &Window, values: &[f32]) -> Vec<f32> {
     let Ok((out_h, out_w)) = window.output(shape.h, shape.w) else { return Vec::new() };
     let all = out_h * out_w;
-    let count = all.min(PER_PICTURE);
+    let count = all.min(most);
     let (kh, kw) = window.kernel;
     let mut rows = Vec::with_capacity(count * shape.c * kh * kw);
     for i in 0..count {
@@ -185,12 +222,18 @@ mod tests {
             [1.0, 3.0, 0.0, 10.0, 30.0, 0.0],
             [2.0, 4.0, 0.0, 20.0, 40.0, 0.0],
         ];
-        assert_eq!(rows(0, shape, &window, &values), expected.concat());
+        assert_eq!(rows(0, 9, shape, &window, &values), expected.concat());
         let mut moments = Moments::new(6);
-        moments.add(&expected.concat());
+        moments.add(&expected.concat(), 6, 0);
         let mean = moments.mean();
         assert_eq!(mean[1], 2.5);
         assert_eq!(moments.covariance(&mean, 1, 2), moments.covariance(&mean, 2, 1));
         assert_eq!(moments.covariance(&mean, 0, 3), 10.0 * moments.covariance(&mean, 0, 0));
+        // As a depthwise layer sees them: the second channel alone.
+        let mut second = Moments::new(3);
+        second.add(&expected.concat(), 6, 3);
+        assert_eq!(second.mean(), mean[3..]);
+        let own = second.mean();
+        assert_eq!(second.covariance(&own, 0, 1), moments.covariance(&mean, 3, 4));
     }
 }

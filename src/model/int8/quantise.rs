@@ -185,22 +185,17 @@ impl Quant {
     }
 }
 
-/// Whether a convolution's channels all read all channels.
-pub(super) fn is_one_group(node: &NodeProto) -> bool {
-    node.attribute.iter().all(|a| a.name != "group" || a.i == 1)
-}
-
 /// What weights are rounded by.
 pub(crate) struct Rounder<'a> {
     /// The largest magnitude of a code.
     pub(crate) max: f32,
     /// For [`Rounding::Compensated`].
-    pub(crate) moments: Option<(&'a Sources, &'a [Moments])>,
+    pub(crate) moments: Option<(&'a Sources, &'a [Vec<Moments>])>,
 }
 
 impl Rounder<'_> {
-    /// Codes of the weights called `name`, `[channel][weight]`, and what has to be added to the biases for them; `from` is
-    /// the quantisation of their input.
+    /// Codes of the weights called `name`, `[channel][weight]`, and what has to be added to the biases for them. `from` is
+    /// the quantisation of their input, if there are biases to add it to: else each is rounded to the nearest.
     fn round(
         &self,
         name: &str,
@@ -208,12 +203,35 @@ impl Rounder<'_> {
         scales: &[f32],
         from: Option<Quant>,
     ) -> (Vec<i8>, Vec<f32>) {
+        let moments = self.moments.and_then(|(sources, all)| all.get(sources.index(name)?));
+        let groups = match moments.zip(from) {
+            Some((groups, _)) if scales.len().is_multiple_of(groups.len().max(1)) => &groups[..],
+            _ => &[],
+        };
+        let (mut codes, mut lost) = (Vec::new(), Vec::new());
+        let count = groups.len().max(1);
+        let each = values.chunks(values.len() / count).zip(scales.chunks(scales.len() / count));
+        for (i, (values, scales)) in each.enumerate() {
+            let (group_codes, group_lost) = self.round_group(values, scales, groups.get(i), from);
+            codes.extend(group_codes);
+            lost.extend(group_lost);
+        }
+        (codes, lost)
+    }
+
+    /// The same for output channels that read the same inputs.
+    fn round_group(
+        &self,
+        values: &[f32],
+        scales: &[f32],
+        moments: Option<&Moments>,
+        from: Option<Quant>,
+    ) -> (Vec<i8>, Vec<f32>) {
         let width = (values.len() / scales.len()).max(1);
         let nearest = |channel: &[f32], scale: &f32| -> Vec<i8> {
             let code = |w: &f32| (w / scale).round_ties_even().clamp(-self.max, self.max) as i8;
             channel.iter().map(code).collect()
         };
-        let moments = self.moments.and_then(|(sources, all)| all.get(sources.index(name)?));
         let compensated = moments.zip(from).and_then(|(moments, from)| {
             let codes = rounding::compensated(values, scales, self.max, moments, from.scale)?;
             Some((codes, moments.mean()))
@@ -366,14 +384,14 @@ fn weights(
     let per_channel = values.len() / channels;
     let scales: Vec<f32> =
         values.chunks(per_channel).map(|channel| weight_scale(channel, rounder.max)).collect();
-    let (codes, lost) = rounder.round(name, &values, &scales, from);
+    let bias = node.input.get(2).filter(|name| stored.contains_key(*name));
+    let (codes, lost) = rounder.round(name, &values, &scales, from.and_then(|f| bias.and(Some(f))));
     let [q, s, z] = ["codes", "scale", "zero"].map(|part| format!("{name}.{part}"));
     made.push(write::int8_tensor(&q, &real.dims, &codes));
     made.push(onnx::float_tensor(&s, &[channels as i64], &scales));
     made.push(write::int8_tensor(&z, &[channels as i64], &vec![0; channels]));
     nodes.push(write::node("DequantizeLinear", &[&q, &s, &z], name, &[("axis", 0)]));
-    let (Some(from), Some(bias)) = (from, node.input.get(2).and_then(|name| stored.get(name)))
-    else {
+    let (Some(from), Some(bias)) = (from, bias.and_then(|name| stored.get(name))) else {
         return Ok(());
     };
     let bias_name = bias.name.clone();

@@ -124,7 +124,7 @@ mod tests {
             (0..width * channels).map(|_| rng.below(1000) as f32 / 1000.0 - 0.5).collect();
         let seen = windows(width, 300);
         let mut moments = Moments::empty(width);
-        moments.add(&seen);
+        moments.add(&seen, moments.width(), 0);
         let codes = compensated(&weights, &[scale; 9], 63.0, &moments, 0.01).unwrap();
         let nearest: Vec<i8> =
             weights.iter().map(|w| (w / scale).round_ties_even() as i8).collect();
@@ -143,13 +143,13 @@ mod tests {
             [vec![], vec![1.0; 4], vec![0.0; 40], vec![1.0, 0.0, 5.0, 1.0, 2.0, 0.0, 5.0, 1.0]]
         {
             let mut moments = Moments::empty(4);
-            moments.add(&seen);
+            moments.add(&seen, moments.width(), 0);
             let codes = compensated(&weights, &[0.1], 63.0, &moments, 0.02).unwrap();
             let near = |(q, w): (&i8, &f32)| (f32::from(*q) - w / 0.1).abs() < 1.5;
             assert!(codes.iter().zip(&weights).all(near), "{seen:?}: {codes:?}");
         }
         let mut moments = Moments::empty(2);
-        moments.add(&[f32::NAN, 1.0]);
+        moments.add(&[f32::NAN, 1.0], 2, 0);
         assert_eq!(compensated(&[1.0, 1.0], &[0.1], 63.0, &moments, 0.02), None);
         assert_eq!(compensated(&[1.0], &[0.1], 63.0, &moments, 0.02), None);
     }

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use super::patches::Sources;
 use super::quantise::{self, Observed, RangeRule};
 use super::{NotLowered, Program, State, lower};
 use crate::kernels::check::Random;
@@ -345,4 +346,20 @@ fn ranges_by_share_and_whole() {
     let (lo, hi) = observed.range(RangeRule::Share(0.9));
     assert!(lo == 0.0 && (hi - 1.8).abs() < 0.01, "{hi}");
     assert_eq!(observed.range(RangeRule::Share(1.0)), (0.0, 2.0));
+}
+
+#[test]
+fn each_group_of_a_convolution_meets_its_own_channels() {
+    let sources = Sources::of(&network(), "input");
+    assert!(sources.index("first.w").is_none(), "reads the input");
+    let depthwise = sources.index("depthwise.w").unwrap();
+    let values: Vec<f32> = (0..32 * 16).map(|i| (i / 16) as f32).collect();
+    let map = |name: &str| (name == "sum").then_some((&[1, 32, 4, 4][..], &values[..]));
+    let mut moments = sources.moments();
+    sources.add(&mut moments, &[sources.sample(0, map), sources.sample(1, map)]);
+    assert_eq!(moments[depthwise].len(), 32);
+    for (channel, moments) in moments[depthwise].iter().enumerate() {
+        let mean = moments.mean();
+        assert_eq!((mean.len(), mean[4]), (9, channel as f64), "the middle of the window");
+    }
 }
