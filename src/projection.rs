@@ -143,15 +143,29 @@ impl Projection {
             // Eight sums side by side: a fixed order, the same natively and in wasm, that
             // compilers can vectorise.
             let mut sums = [0f32; 8];
-            for (xs, ws) in features.chunks(8).zip(row.chunks(8)) {
-                for ((sum, x), w) in sums.iter_mut().zip(xs).zip(ws) {
-                    *sum += x * w.to_f32();
+            let ((xs, last_xs), (ws, last_ws)) = (features.as_chunks::<8>(), row.as_chunks::<8>());
+            for (xs, ws) in xs.iter().zip(ws) {
+                for i in 0..8 {
+                    sums[i] += xs[i] * widened(ws[i]);
                 }
+            }
+            for ((sum, x), w) in sums.iter_mut().zip(last_xs).zip(last_ws) {
+                *sum += x * widened(*w);
             }
             sums.iter().sum()
         };
         Ok(self.matrix.chunks_exact(self.in_dim()).map(row_times_features).collect())
     }
+}
+
+/// A finite number of half precision as `f32`, exactly: its exponent and fraction read as those of an `f32` are too small by
+/// 2^112. Without a branch, so that it is done for several at once; the crate's own conversion took a tenth of the time of
+/// building an index.
+#[inline(always)]
+fn widened(half: f16) -> f32 {
+    let bits = u32::from(half.to_bits());
+    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits((112 + 127) << 23);
+    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
 }
 
 impl std::fmt::Debug for Projection {
@@ -203,6 +217,14 @@ mod tests {
         let features = powered(&[9.0, -16.0, 5.0, 0.0], &blocks);
         let expected = [0.6, -0.8, 2.0, 0.0];
         assert!(features.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{features:?}");
+    }
+
+    #[test]
+    fn every_finite_half_widens_exactly() {
+        let finite = (0..=u16::MAX).map(f16::from_bits).filter(|half| half.is_finite());
+        for half in finite {
+            assert_eq!(widened(half).to_bits(), half.to_f32().to_bits(), "{half}");
+        }
     }
 
     #[test]
