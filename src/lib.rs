@@ -22,10 +22,11 @@
 //! # Ok::<(), lookalike::Error>(())
 //! ```
 
-pub mod catalog;
+// So that every room says `crate::error`, wherever it lies.
+extern crate lookalike_error as error;
+
 pub mod embedding;
 pub mod engine;
-mod error;
 pub mod explain;
 pub mod image;
 pub mod index;
@@ -45,3 +46,4 @@ pub mod cli;
 mod wasm;
 
 pub use error::{Error, ErrorKind, Result};
+pub use lookalike_products as catalog;

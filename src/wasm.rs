@@ -51,8 +51,13 @@ export interface Query {
   k?: number;
 }
 export interface Product {
-  id: string; title: string; url?: string; image?: string; thumb?: string;
-  price?: number; currency?: string; category?: string; availability?: string;
+  id: string; title: string; url?: string;
+  /** The main one first. `image` as the feed names it, `thumb` relative to the manifest. */
+  images?: { image: string; thumb?: string }[];
+  /** What a shopper pays, and before a sale. */
+  price?: number; listPrice?: number;
+  currency?: string; category?: string;
+  availability?: "in_stock" | "out_of_stock" | "preorder" | "backorder";
   attributes?: Record<string, string>;
   /** Id of the product that stands for it and its other variants. */
   variantOf?: string;

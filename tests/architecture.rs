@@ -69,7 +69,7 @@ fn dependencies_point_one_way() {
         &["image", "embedding", "manifest"],
         &["preprocess", "projection"],
         &["mask"],
-        &["model", "index", "catalog"],
+        &["model", "index"],
         &["query", "learn", "explain"],
         &["engine"],
         &["wasm", "cli"],

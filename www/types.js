@@ -36,18 +36,18 @@
  * @property {string} id
  * @property {string} title
  * @property {string} [url]
- * @property {string} [image]
- * @property {string} [thumb] relative to the manifest
- * @property {number} [price]
+ * @property {{image: string, thumb?: string}[]} [images] the main one first; `image` as the feed names it, `thumb` relative to the manifest
+ * @property {number} [price] what a shopper pays
+ * @property {number} [listPrice] before a sale
  * @property {string} [currency] ISO 4217
  * @property {string} [category]
- * @property {string} [availability]
+ * @property {"in_stock"|"out_of_stock"|"preorder"|"backorder"} [availability]
  * @property {Record<string, string>} [attributes]
  * @property {string} [variantOf] id of the product that stands for it and its other variants
  *
  * @typedef {object} Filter
  * @property {string[]} [category] any of these
- * @property {string[]} [availability] any of these
+ * @property {string[]} [availability] any of the four
  * @property {{min?: number, max?: number}} [price] both ends included
  * @property {Record<string, string[]>} [attributes] for each column, any of these values
  *

@@ -684,13 +684,14 @@ export class Widget {
 
   /** @param {Product} product @returns {string|null} */
   #picture(product) {
-    const path = product.thumb ?? product.image;
+    const [main] = product.images ?? [];
+    const path = main?.thumb ?? main?.image;
     if (!path) return null;
     const url = new URL(path, new URL(this.#host.manifest, document.baseURI));
     return /^https?:$/.test(url.protocol) ? url.href : null;
   }
 
-  /** @param {number} count @returns {Promise<Product[]>} */
+  /** @param {number} count @returns {Promise<(Product & {thumb?: string})[]>} */
   async sample(count) {
     await this.#open_();
     /** @type {Product[]} */

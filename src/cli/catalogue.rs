@@ -2,22 +2,51 @@
 
 use std::path::{Path, PathBuf};
 
+use lookalike_feed::{FeedFormat, read_feed};
+
 use super::files;
-use crate::catalog::{FeedFormat, Product, read_feed};
+use crate::catalog::{Image, Product};
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::{Limits, Picture, decode};
 
 /// What is taken for a picture when a folder is searched.
 const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"];
 
-/// A product and where its picture lies.
+/// A product; its pictures are read from the catalogue's [`Pictures`].
 pub(super) struct Item {
     pub(super) product: Product,
-    pub(super) picture: PathBuf,
+    /// What its variants share, where the feed says so.
+    pub(super) group: Option<String>,
+}
+
+/// Where a catalogue's pictures come from.
+pub(super) struct Pictures {
+    folder: PathBuf,
+}
+
+impl Pictures {
+    /// The content of a picture, by the name that the catalogue gives it.
+    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>> {
+        files::read(&self.folder.join(name))
+    }
+
+    /// A product's main picture, as its file and decoded.
+    pub(super) fn main(&self, product: &Product) -> Result<(Vec<u8>, Picture)> {
+        let image = product.images.first().ok_or_else(|| {
+            let what = format!("the product {:?} has no picture", product.id);
+            Error::new(ErrorKind::BadCatalog, what)
+        })?;
+        let file = self.read(&image.image)?;
+        let picture = decode(&file, &Limits::default())
+            .map_err(|e| e.at(self.folder.join(&image.image).display()))?;
+        Ok((file, picture))
+    }
 }
 
 /// A catalogue, and the rows of it that cannot be used, with the reason.
 pub(super) struct Catalogue {
     pub(super) items: Vec<Item>,
+    pub(super) pictures: Pictures,
     pub(super) skipped: Vec<String>,
     pub(super) attribution: Option<String>,
     /// Whether it came from a feed; else from a folder of pictures.
@@ -72,15 +101,15 @@ fn read_file(path: &Path) -> Result<Catalogue> {
                         ),
                     ));
                 }
-                let picture = folder.join(product.image.as_deref().unwrap_or_default());
-                items.push(Item { product, picture });
+                items.push(Item { product, group: entry.group });
             }
         }
     }
     let attribution = folder.join("ATTRIBUTION.md");
     let attribution =
         if attribution.is_file() { Some(files::read_text(&attribution)?) } else { None };
-    Ok(Catalogue { items, skipped, attribution, feed: true })
+    let pictures = Pictures { folder: folder.to_owned() };
+    Ok(Catalogue { items, pictures, skipped, attribution, feed: true })
 }
 
 fn read_folder(root: &Path) -> Result<Catalogue> {
@@ -95,14 +124,15 @@ fn read_folder(root: &Path) -> Result<Catalogue> {
             }
         }
     }
-    items.sort_by(|a, b| a.picture.cmp(&b.picture));
+    items.sort_by(|a: &Item, b| a.product.id.cmp(&b.product.id));
     if items.is_empty() {
         return Err(Error::new(
             ErrorKind::BadCatalog,
             format!("{} holds no pictures and no catalog.csv", root.display()),
         ));
     }
-    Ok(Catalogue { items, skipped: Vec::new(), attribution: None, feed: false })
+    let pictures = Pictures { folder: root.to_owned() };
+    Ok(Catalogue { items, pictures, skipped: Vec::new(), attribution: None, feed: false })
 }
 
 fn is_picture(path: &Path) -> bool {
@@ -120,6 +150,6 @@ fn folder_item(root: &Path, path: &Path) -> Item {
         .map(|p| p.to_string_lossy().into_owned())
         .filter(|category| !category.is_empty());
     let title = path.file_stem().unwrap_or_default().to_string_lossy().replace(['_', '-'], " ");
-    let product = Product { image: Some(id.clone()), id, title, category, ..Product::default() };
-    Item { product, picture: path.to_owned() }
+    let images = vec![Image { image: id.clone(), thumb: None }];
+    Item { product: Product { id, title, images, category, ..Product::default() }, group: None }
 }

@@ -7,13 +7,13 @@ use fast_image_resize::PixelType;
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
 
-use super::catalogue::{self, Catalogue, Item};
+use super::catalogue::{self, Catalogue, Pictures};
 use super::files;
 use super::lesson::{self, Material, Networks, POWER, Seen};
 use crate::catalog::{Product, Products};
 use crate::engine::EF_SEARCH;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Limits, Picture, decode};
+use crate::image::Picture;
 use crate::index::{EF_CONSTRUCTION, GroupKey, Index, ModelId};
 use crate::learn::{Recipe, difference_hash, variants};
 use crate::manifest::{FORMAT, File, Manifest, Model, Part, Role, sha256};
@@ -49,7 +49,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let start = Instant::now();
     let networks = Networks::load(&args.model, &args.lesson)?;
-    let Catalogue { items, mut skipped, attribution, .. } = catalogue::read(&args.catalog)?;
+    let Catalogue { items, pictures, mut skipped, attribution, .. } =
+        catalogue::read(&args.catalog)?;
     let total = items.len() + skipped.len();
     files::make_folder(&args.output)?;
     let thumbs = args.output.join("thumbs");
@@ -62,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let results: Vec<Result<Embedded>> = items
         .par_iter()
         .map(|item| {
-            let result = embed(item, &networks, args.thumbs);
+            let result = embed(&item.product, &pictures, &networks, args.thumbs);
             bar.inc(1);
             result
         })
@@ -72,17 +73,19 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut products = Vec::new();
     let mut seen = Vec::new();
     let mut hashes = Vec::new();
+    let mut groups = Vec::new();
     for (item, result) in items.into_iter().zip(results) {
         match result {
-            Err(error) => skipped.push(error.at(item.picture.display()).to_string()),
+            Err(error) => skipped.push(error.to_string()),
             Ok(Embedded { seen: features, hash, thumb }) => {
                 let mut product = item.product;
                 if let Some(jpeg) = thumb {
                     let path = format!("thumbs/{}.jpg", products.len());
                     files::write(&args.output.join(&path), &jpeg)?;
-                    product.thumb = Some(path);
+                    product.images[0].thumb = Some(path);
                 }
                 products.push(product);
+                groups.push(item.group);
                 seen.push(features);
                 hashes.push(hash);
             }
@@ -105,7 +108,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
     let products = Products::new(products)?;
     let material = networks.material(seen);
-    let manifest = write_all(args, &networks, &material, &hashes, products, attribution)?;
+    let manifest = write_all(args, &networks, &material, &hashes, &groups, products, attribution)?;
     println!(
         "{}: {} products ({} skipped), {} dimensions, {:.1} s",
         args.output.display(),
@@ -124,9 +127,13 @@ struct Embedded {
     thumb: Option<Vec<u8>>,
 }
 
-fn embed(item: &Item, networks: &Networks, thumb: u32) -> Result<Embedded> {
-    let file = files::read(&item.picture)?;
-    let picture = decode(&file, &Limits::default())?;
+fn embed(
+    product: &Product,
+    pictures: &Pictures,
+    networks: &Networks,
+    thumb: u32,
+) -> Result<Embedded> {
+    let (file, picture) = pictures.main(product)?;
     Ok(Embedded {
         seen: networks.see(&file, &picture)?,
         hash: difference_hash(&picture)?,
@@ -161,6 +168,7 @@ fn write_all(
     networks: &Networks,
     material: &Material,
     hashes: &[u64],
+    groups: &[Option<String>],
     products: Products,
     attribution: Option<String>,
 ) -> Result<Manifest> {
@@ -178,7 +186,7 @@ fn write_all(
     let index = Index::build(ModelId::of(model), projection, &embeddings, &keys)?;
 
     let products = if args.variants {
-        with_variants(args, material, hashes, products, &index)?
+        with_variants(args, material, hashes, groups, products, &index)?
     } else {
         products
     };
@@ -215,8 +223,6 @@ fn write_all(
     Ok(manifest)
 }
 
-/// The attribute by which feeds group variants of one product.
-const GROUP_COLUMN: &str = "item_group_id";
 /// Neighbours among which variants of a product are looked for.
 const VARIANT_CANDIDATES: usize = 32;
 
@@ -225,6 +231,7 @@ fn with_variants(
     args: &Args,
     material: &Material,
     hashes: &[u64],
+    groups: &[Option<String>],
     products: Products,
     index: &Index,
 ) -> Result<Products> {
@@ -234,11 +241,7 @@ fn with_variants(
     // What a teacher or labels draw together may differ for the eye.
     let (plain, _) = material.learn(&rows, &borrowed, &args.lesson.plain())?;
     let plain = material.pooled.iter().map(|p| plain.apply(p)).collect::<Result<Vec<_>>>()?;
-    let groups: Vec<Option<String>> = list
-        .iter()
-        .map(|p| p.attributes.get(GROUP_COLUMN).filter(|v| !v.trim().is_empty()).cloned())
-        .collect();
-    let first = variants(&plain, hashes, &groups, |row| {
+    let first = variants(&plain, hashes, groups, |row| {
         let found = index.search(&index.embedding(row as u32)?, VARIANT_CANDIDATES, EF_SEARCH)?;
         Ok(found.into_iter().map(|n| n.row as usize).collect())
     })?;

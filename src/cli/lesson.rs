@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::catalogue::Item;
+use super::catalogue::{Item, Pictures};
 use super::files;
 use super::grow::{Mix, grow};
 use crate::catalog::Product;
 use crate::engine::pooled_features;
 use crate::error::{Error, Result};
-use crate::image::{Limits, Picture, decode};
+use crate::image::Picture;
 use crate::learn::{Column, LearnOptions, Lesson, Recipe, Teacher, learn};
 use crate::model::{ModelSpec, Network};
 use crate::preprocess::resize;
@@ -113,16 +113,16 @@ impl Networks {
 
     /// A catalogue as the networks see it; products whose picture cannot be used are left out, and
     /// said.
-    pub(super) fn view(&self, items: Vec<Item>) -> (Vec<Item>, Material) {
+    pub(super) fn view(&self, items: Vec<Item>, pictures: &Pictures) -> (Vec<Item>, Material) {
         let bar = files::progress(items.len(), "embedding");
         let seen: Vec<Result<Seen>> = items
             .par_iter()
             .map(|item| {
                 let see = || {
-                    let file = files::read(&item.picture)?;
-                    self.see(&file, &decode(&file, &Limits::default())?)
+                    let (file, picture) = pictures.main(&item.product)?;
+                    self.see(&file, &picture)
                 };
-                let seen = see().map_err(|e| e.at(item.picture.display()));
+                let seen = see();
                 bar.inc(1);
                 seen
             })

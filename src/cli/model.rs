@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{catalogue, files};
+use super::catalogue::{self, Catalogue};
+use super::files;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Limits, Picture, decode};
+use crate::image::Picture;
 use crate::model::{
     Calibration, PrepareOptions, RangeRule, Rounding, Weights, parse_triple, prepare,
 };
@@ -127,16 +128,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// command names them.
 fn pictures(path: &Path) -> Result<Vec<Picture>> {
     const MOST: usize = 64;
-    let items = catalogue::read(path)?.items;
+    let Catalogue { items, pictures, .. } = catalogue::read(path)?;
     let step = items.len().div_ceil(MOST).max(1);
-    let pictures: Vec<Picture> = items
+    let shown: Vec<Picture> = items
         .iter()
         .step_by(step)
-        .filter_map(|item| decode(&files::read(&item.picture).ok()?, &Limits::default()).ok())
+        .filter_map(|item| Some(pictures.main(&item.product).ok()?.1))
         .collect();
-    if pictures.is_empty() {
+    if shown.is_empty() {
         let context = format!("{} holds no picture that can be read", path.display());
         return Err(Error::new(ErrorKind::BadCatalog, context));
     }
-    Ok(pictures)
+    Ok(shown)
 }

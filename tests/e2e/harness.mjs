@@ -34,7 +34,8 @@ export async function newContext(browser, options) {
  */
 export function products() {
   const file = fileOf('/catalog/products.json');
-  return JSON.parse(readFileSync(/** @type {string} */ (file), 'utf8')).products;
+  const { products } = JSON.parse(readFileSync(/** @type {string} */ (file), 'utf8'));
+  return products.map((/** @type {import('../../www/types.js').Product} */ product) => ({ ...product, thumb: product.images?.[0]?.thumb }));
 }
 
 /** @param {{thumb: string}} product */

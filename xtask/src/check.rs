@@ -57,7 +57,7 @@ pub fn test(paths: &Paths) -> Result<()> {
     // One profile for everything native, so that the network's runtime compiles once. Not the whole
     // workspace: with xtask's features in the mix, the same dependencies would be built again.
     report.step("clippy", || {
-        cargo("clippy --release -p lookalike -p lookalike-linalg --all-targets -- -D warnings")
+        cargo("clippy --release --workspace --exclude xtask --all-targets -- -D warnings")
     });
     report.step("clippy, xtask", || {
         cargo("clippy --profile xtask -p xtask --all-targets -- -D warnings")
@@ -68,7 +68,7 @@ pub fn test(paths: &Paths) -> Result<()> {
     // The tests read the sample weights and catalogue; the browser loads what the demo serves.
     report.step("demo", || demo::prepare(paths, None, demo::Model::InceptionV3, Which::All));
     report.step("size", || size::size(paths, None));
-    report.step("cargo test", || cargo("test --release -p lookalike -p lookalike-linalg"));
+    report.step("cargo test", || cargo("test --release --workspace --exclude xtask"));
     report.step("node --test", || {
         let mut node = sh::command("node");
         node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);

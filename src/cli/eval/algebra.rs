@@ -530,7 +530,7 @@ fn colours(folder: &Path, products: &[Product]) -> Vec<Option<Colours>> {
     products
         .par_iter()
         .map(|product| {
-            let file = files::read(&folder.join(product.thumb.as_ref()?)).ok()?;
+            let file = files::read(&folder.join(product.thumb()?)).ok()?;
             Colours::of(decode(&file, &Limits::default()).ok()?.rgb())
         })
         .collect()

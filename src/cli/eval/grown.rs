@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
     let thumbs = args.output.join("thumbs");
     files::make_folder(&thumbs)?;
-    for path in list.iter().filter_map(|p| p.thumb.as_ref()) {
+    for path in list.iter().filter_map(|p| p.thumb()) {
         files::write(&args.output.join(path), &files::read(&args.index.join(path))?)?;
     }
     let mut manifest = engine.manifest().clone();

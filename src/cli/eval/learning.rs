@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::memory;
 use crate::catalog::Product;
-use crate::cli::catalogue;
+use crate::cli::catalogue::{self, Catalogue};
 use crate::cli::grow::plan;
 use crate::cli::lesson::{self, Networks};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,7 +57,8 @@ struct Row {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let networks = Networks::load(&args.model, &args.lesson)?;
-    let (items, material) = networks.view(catalogue::read(&args.catalog)?.items);
+    let Catalogue { items, pictures, .. } = catalogue::read(&args.catalog)?;
+    let (items, material) = networks.view(items, &pictures);
     if items.is_empty() || args.products.contains(&0) {
         return Err(Error::new(ErrorKind::BadCatalog, "there are no products to measure with"));
     }

@@ -8,12 +8,14 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::stage::{Place, Scene, set};
+use crate::catalog::Product;
+use crate::cli::catalogue::{self, Catalogue, Pictures};
+use crate::cli::files;
 use crate::cli::random::shuffled;
-use crate::cli::{catalogue, files};
 use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, Engine};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Limits, Picture, decode};
+use crate::image::Picture;
 use crate::index::Index;
 use crate::mask::{Fill, Mask};
 use crate::model::Network;
@@ -115,8 +117,8 @@ fn ways() -> Vec<Way> {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let engine = files::open_engine(&args.index)?;
-    let (pictures, rows) = pictures(&args.catalog, &args.index, &engine)?;
-    let pairs = pairs(pictures.len(), args.draws, args.seed)?;
+    let shown = shown(&args.catalog, &args.index, &engine)?;
+    let pairs = pairs(shown.rows.len(), args.draws, args.seed)?;
     let places = match args.place {
         Some(Where::Over) => &[Place::Over][..],
         Some(Where::Beside) => &[Place::Beside],
@@ -129,14 +131,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let found: Vec<Vec<Found>> = pairs
             .par_iter()
             .map(|&(product, other)| {
-                let look = |at: usize| {
-                    let path = &pictures[at];
-                    decode(&files::read(path)?, &Limits::default())
-                        .map_err(|e| e.at(path.display()))
-                };
                 let size = network(&engine)?.spec().input.size;
-                let scene = set(&look(product)?, &look(other)?, place, size, args.grow)?;
-                let answers = ways.iter().map(|&way| ask(&engine, &scene, way, rows[product]));
+                let scene =
+                    set(&shown.picture(product)?, &shown.picture(other)?, place, size, args.grow)?;
+                let answers =
+                    ways.iter().map(|&way| ask(&engine, &scene, way, shown.rows[product]));
                 let answers = answers.collect::<Result<Vec<_>>>();
                 bar.inc(1);
                 answers
@@ -154,17 +153,31 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print(args, &table)
 }
 
-/// Picture files of the catalogue's products that the index holds, and their rows in it.
-pub(super) fn pictures(
-    catalog: &Path,
-    index: &Path,
-    engine: &Engine,
-) -> Result<(Vec<PathBuf>, Vec<u32>)> {
+/// The products of a catalogue that an index holds.
+pub(super) struct Shown {
+    products: Vec<Product>,
+    pictures: Pictures,
+    /// Their rows in the index.
+    pub(super) rows: Vec<u32>,
+}
+
+impl Shown {
+    /// A product's main picture.
+    pub(super) fn picture(&self, at: usize) -> Result<Picture> {
+        Ok(self.pictures.main(&self.products[at])?.1)
+    }
+}
+
+/// Finds the products of `catalog` in the index.
+pub(super) fn shown(catalog: &Path, index: &Path, engine: &Engine) -> Result<Shown> {
     let products = engine.products().ok_or_else(unloaded)?;
-    let items = catalogue::read(catalog)?.items;
-    let known: Vec<(PathBuf, u32)> = items
+    let Catalogue { items, pictures, .. } = catalogue::read(catalog)?;
+    let known: Vec<(Product, u32)> = items
         .into_iter()
-        .filter_map(|item| Some((item.picture, products.row(&item.product.id).ok()?)))
+        .filter_map(|item| {
+            let row = products.row(&item.product.id).ok()?;
+            Some((item.product, row))
+        })
         .collect();
     if known.len() < products.len() {
         return Err(Error::new(
@@ -179,7 +192,8 @@ pub(super) fn pictures(
             ),
         ));
     }
-    Ok(known.into_iter().unzip())
+    let (products, rows) = known.into_iter().unzip();
+    Ok(Shown { products, pictures, rows })
 }
 
 /// Who asks, and who is pasted: both in an order that the seed gives.

@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::heldout::{self, Answer, HeldOut};
 use super::report::{self, Shown, Variant};
 use crate::catalog::Product;
+use crate::cli::catalogue::{self, Catalogue};
 use crate::cli::lesson::{self, Networks};
-use crate::cli::{catalogue, files, index as indexing};
+use crate::cli::{files, index as indexing};
 use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, pooled_features};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Limits, decode};
 use crate::index::{Codes, Index};
 use crate::learn::{LearnOptions, Recipe, pca_whitening};
 use crate::model::Network;
@@ -229,7 +229,9 @@ fn eval_index(folder: &Path, args: &Args) -> Result<()> {
         shown = list
             .iter()
             .zip(&labels)
-            .map(|(p, l)| (Shown { title: p.title.clone(), label: l.clone() }, p.thumb.clone()))
+            .map(|(p, l)| {
+                (Shown { title: p.title.clone(), label: l.clone() }, p.thumb().map(str::to_owned))
+            })
             .collect();
         rows.push(row);
     }
@@ -247,7 +249,8 @@ fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args)
     let networks = Networks::load(model, &args.lesson)?;
     let catalogue = catalogue::read(folder)?;
     let is_feed = catalogue.feed;
-    let (items, material) = networks.view(catalogue.items);
+    let pictures = catalogue.pictures;
+    let (items, material) = networks.view(catalogue.items, &pictures);
     let products: Vec<&Product> = items.iter().map(|i| &i.product).collect();
     let by = args.label.unwrap_or(if !is_feed { Label::Category } else { Label::TitleNoun });
     let labels = labels(products.iter().map(|p| label(p, by)), args.min_label);
@@ -287,8 +290,8 @@ fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args)
             .map(|(p, l)| Shown { title: p.title.clone(), label: l.clone() })
             .collect();
         let picture = |row: usize| {
-            let bytes = files::read(&items.get(row)?.picture).ok()?;
-            indexing::thumbnail(&decode(&bytes, &Limits::default()).ok()?, 128).ok()
+            let (_, picture) = pictures.main(&items.get(row)?.product).ok()?;
+            indexing::thumbnail(&picture, 128).ok()
         };
         files::write(path, report::html(&variants, &shown, picture).as_bytes())?;
     }
@@ -335,13 +338,12 @@ fn recall(index: &Index) -> Result<f64> {
 fn eval_folder(folder: &Path, model: &Path, args: &Args) -> Result<()> {
     let network = Network::load(files::read(model)?).map_err(|e| e.at(model.display()))?;
     let spec = network.spec();
-    let items = catalogue::read(folder)?.items;
+    let Catalogue { items, pictures, .. } = catalogue::read(folder)?;
     let bar = files::progress(items.len(), "embedding");
     let pooled: Vec<Vec<f32>> = items
         .par_iter()
         .map(|item| {
-            let picture = decode(&files::read(&item.picture)?, &Limits::default())
-                .map_err(|e| e.at(item.picture.display()))?;
+            let (_, picture) = pictures.main(&item.product)?;
             let small = resize(&picture, spec.input.size)?;
             let features = pooled_features(&network, &small, None);
             bar.inc(1);

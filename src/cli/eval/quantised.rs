@@ -11,7 +11,6 @@ use crate::cli::{catalogue, files};
 use crate::embedding::Embedding;
 use crate::engine::pooled_features;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Limits, decode};
 use crate::learn::{LearnOptions, pca_whitening};
 use crate::model::Network;
 use crate::preprocess::resize;
@@ -90,8 +89,7 @@ fn compare(path: &Path, model: &Network, against: &Network, min_label: usize) ->
     let pooled: Vec<[Vec<f32>; 2]> = items
         .par_iter()
         .map(|item| {
-            let picture = decode(&files::read(&item.picture)?, &Limits::default())
-                .map_err(|e| e.at(item.picture.display()))?;
+            let (_, picture) = catalogue.pictures.main(&item.product)?;
             let small = resize(&picture, model.spec().input.size)?;
             let both =
                 [pooled_features(model, &small, None)?, pooled_features(against, &small, None)?];

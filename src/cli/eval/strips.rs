@@ -28,7 +28,7 @@ const SIDE: usize = 96;
 const GAP: usize = 6;
 
 fn thumb(folder: &Path, product: &Product) -> Option<Vec<u8>> {
-    files::read(&folder.join(product.thumb.as_ref()?)).ok()
+    files::read(&folder.join(product.thumb()?)).ok()
 }
 
 /// A page with all strips, and whose pictures they are.

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::masks::{pairs, pictures};
+use super::masks::{pairs, shown};
 use super::stage::{Place, set};
 use crate::cli::files;
 use crate::embedding::Embedding;
 use crate::engine::pooled_features;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Limits, decode};
 use crate::index::Index;
 
 #[derive(clap::Args)]
@@ -85,8 +84,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (Some(index), Some(network)) = (engine.index(), engine.network()) else {
         return Err(Error::new(ErrorKind::Internal, "the engine did not load its files"));
     };
-    let (pictures, rows) = pictures(&args.catalog, &args.index, &engine)?;
-    let pairs = pairs(pictures.len(), args.draws, args.seed)?;
+    let shown = shown(&args.catalog, &args.index, &engine)?;
+    let pairs = pairs(shown.rows.len(), args.draws, args.seed)?;
     let bar = files::progress(2 * pairs.len(), "looking");
     let jobs: Vec<(usize, usize, Place)> = pairs
         .into_iter()
@@ -95,19 +94,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let scenes: Vec<Scene> = jobs
         .par_iter()
         .map(|&(product, other, place)| {
-            let look = |at: usize| {
-                let path = &pictures[at];
-                decode(&files::read(path)?, &Limits::default()).map_err(|e| e.at(path.display()))
-            };
             let size = network.spec().input.size;
-            let staged = set(&look(product)?, &look(other)?, place, size, GROW)?;
+            let staged = set(&shown.picture(product)?, &shown.picture(other)?, place, size, GROW)?;
             let embed =
                 |picture, mask| index.projection().apply(&pooled_features(network, picture, mask)?);
             let scene = Scene {
                 whole: embed(&staged.pasted, None)?,
                 masked: embed(&staged.pasted, Some(&staged.mask))?,
                 clean: nearest(index, &embed(&staged.clean, None)?)?,
-                product: rows[product],
+                product: shown.rows[product],
             };
             bar.inc(1);
             Ok(scene)

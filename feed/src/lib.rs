@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Product;
-use crate::error::{Error, ErrorKind, Result};
+use lookalike_error::{Error, ErrorKind, Result};
+use lookalike_products::{Availability, Image, Product};
 
 /// How a feed is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,10 @@ pub enum FeedFormat {
 pub struct Entry {
     /// Line (or record) of the feed, from 1 after the header.
     pub record: usize,
-    /// The product; `image` is set.
+    /// The product, with its pictures as the feed names them; at least one.
     pub product: Result<Product>,
+    /// What its variants share.
+    pub group: Option<String>,
 }
 
 /// Other names that shops' exports use for our columns.
@@ -57,7 +59,10 @@ pub fn read_feed(text: &str, format: FeedFormat) -> Result<Vec<Entry>> {
     Ok(rows
         .into_iter()
         .enumerate()
-        .map(|(i, row)| Entry { record: i + 1, product: row.and_then(product) })
+        .map(|(i, row)| {
+            let group = row.as_ref().ok().and_then(|row| row.get("group").cloned());
+            Entry { record: i + 1, product: row.and_then(product), group }
+        })
         .collect())
 }
 
@@ -130,9 +135,12 @@ fn product(row: Row) -> Result<Product> {
             "id" => product.id = value.to_owned(),
             "title" => product.title = value.to_owned(),
             "url" => product.url = text(),
-            "image" => product.image = text(),
+            "image" => product.images.push(Image { image: value.to_owned(), thumb: None }),
+            "group" => {}
             "category" => product.category = text(),
-            "availability" => product.availability = text(),
+            "availability" => {
+                product.availability = Availability::ALL.into_iter().find(|a| a.as_str() == value);
+            }
             "currency" => product.currency = text(),
             "price" => {
                 let (price, currency) = price(value)?;
@@ -150,7 +158,7 @@ fn product(row: Row) -> Result<Product> {
     if product.id.is_empty() {
         return bad(format!("the product {:?} has no id", product.title));
     }
-    if product.image.is_none() {
+    if product.images.is_empty() {
         return bad(format!("the product {:?} names no picture", product.id));
     }
     if product.title.is_empty() {
@@ -185,7 +193,7 @@ mod tests {
         let entries = read_feed(csv, FeedFormat::Csv).unwrap();
         let product = entries[0].product.as_ref().unwrap();
         assert_eq!(product.id, "1");
-        assert_eq!(product.image.as_deref(), Some("a.jpg"));
+        assert_eq!(product.images[0].image, "a.jpg");
         assert_eq!((product.price, product.currency.as_deref()), (Some(12.5), Some("EUR")));
         assert_eq!(product.attributes["colour"], "red");
     }

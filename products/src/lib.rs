@@ -1,22 +1,64 @@
 //! What a shop sells: the product list that travels with the index.
 
-#[cfg(feature = "cli")]
-mod feed;
 mod filter;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, Result};
+use lookalike_error::{Error, ErrorKind, Result};
 
-#[cfg(feature = "cli")]
-pub use feed::{Entry, FeedFormat, read_feed};
 pub use filter::{Filter, PriceRange};
+
+/// The attribute that says what kind of thing a product is, where a feed has more than a category.
+pub const KIND: &str = "kind";
+
+/// One of a product's pictures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Image {
+    /// Its name or address as the feed gives it.
+    pub image: String,
+    /// A small copy, relative to the manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumb: Option<String>,
+}
+
+/// Whether a product can be had, in the four words of schema.org that feeds share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Availability {
+    /// Now.
+    InStock,
+    /// Not now.
+    OutOfStock,
+    /// Before it comes out.
+    #[serde(rename = "preorder")]
+    PreOrder,
+    /// Later than usual.
+    #[serde(rename = "backorder")]
+    BackOrder,
+}
+
+impl Availability {
+    /// All of them, the best first.
+    pub const ALL: [Self; 4] = [Self::InStock, Self::PreOrder, Self::BackOrder, Self::OutOfStock];
+
+    /// Its name in JSON and in filters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InStock => "in_stock",
+            Self::OutOfStock => "out_of_stock",
+            Self::PreOrder => "preorder",
+            Self::BackOrder => "backorder",
+        }
+    }
+}
 
 /// A product as it is shown. Absent values stay absent in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Product {
     /// Unique in the catalogue, never empty.
     pub id: String,
@@ -25,34 +67,42 @@ pub struct Product {
     /// Where to buy it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The picture as the feed names it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// A small picture, relative to the manifest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub thumb: Option<String>,
-    /// Price in units of `currency`.
+    /// Its pictures, the main one first. Each has a row in the index.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+    /// What a shopper pays, in units of `currency`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<f64>,
+    /// The price before a sale, shown struck out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list_price: Option<f64>,
     /// ISO 4217 code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// The shop's own category.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// As in the feed, such as `in_stock`.
+    /// Whether it can be had.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub availability: Option<String>,
+    pub availability: Option<Availability>,
     /// The id of the product that stands for this one among results: the same thing in another
     /// colour, or the same picture.
-    #[serde(rename = "variantOf", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_of: Option<String>,
     /// All other columns.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
 }
 
-/// All products, in the order of the index's rows.
+impl Product {
+    /// The small copy of the main picture, relative to the manifest.
+    #[must_use]
+    pub fn thumb(&self) -> Option<&str> {
+        self.images.first()?.thumb.as_deref()
+    }
+}
+
+/// All products, in the order of the index's owners.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Products {
     list: Vec<Product>,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Product, Products};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Availability, Product, Products};
+use lookalike_error::{Error, ErrorKind, Result};
 
 /// A range of prices, both ends included; an absent end is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Filter {
     pub category: Vec<String>,
     /// Any of these availabilities.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub availability: Vec<String>,
+    pub availability: Vec<Availability>,
     /// Within this range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<PriceRange>,
@@ -79,25 +79,12 @@ impl Filter {
     pub fn fit(&mut self, products: &Products) -> Vec<String> {
         let list = products.as_slice();
         let mut dropped = Vec::new();
-        let mut keep =
-            |column: &str, values: &mut Vec<String>, of: &dyn Fn(&Product) -> Option<&String>| {
-                let before = values.len();
-                let mut named: Vec<String> = Vec::new();
-                values.retain(|value| {
-                    let known = list.iter().any(|product| of(product) == Some(value));
-                    if !known {
-                        named.push(format!("{value:?}"));
-                    }
-                    known
-                });
-                if values.len() < before {
-                    dropped.push(format!("{column} {}", named.join(", ")));
-                }
-            };
-        keep("category", &mut self.category, &|p| p.category.as_ref());
-        keep("availability", &mut self.availability, &|p| p.availability.as_ref());
+        dropped.extend(keep("category", &mut self.category, list, |p| p.category.as_ref()));
+        dropped.extend(keep("availability", &mut self.availability, list, |p| {
+            p.availability.as_ref()
+        }));
         self.attributes.retain(|column, values| {
-            keep(column, values, &|p| p.attributes.get(column));
+            dropped.extend(keep(column, values, list, |p| p.attributes.get(column)));
             !values.is_empty()
         });
         dropped
@@ -106,9 +93,6 @@ impl Filter {
     /// Whether a product passes.
     #[must_use]
     pub fn accepts(&self, product: &Product) -> bool {
-        let any_of = |wanted: &[String], value: Option<&String>| {
-            wanted.is_empty() || value.is_some_and(|v| wanted.contains(v))
-        };
         let price_fits = self.price.is_none_or(|range| {
             product.price.is_some_and(|price| {
                 range.min.is_none_or(|min| price >= min) && range.max.is_none_or(|max| price <= max)
@@ -122,6 +106,29 @@ impl Filter {
                 .iter()
                 .all(|(column, values)| any_of(values, product.attributes.get(column)))
     }
+}
+
+/// Whether a column that is filtered by `wanted`, if by anything, has one of its values.
+fn any_of<T: PartialEq>(wanted: &[T], value: Option<&T>) -> bool {
+    wanted.is_empty() || value.is_some_and(|v| wanted.contains(v))
+}
+
+/// Keeps the values that some product has, and names the others.
+fn keep<T: PartialEq + std::fmt::Debug>(
+    column: &str,
+    values: &mut Vec<T>,
+    list: &[Product],
+    of: impl Fn(&Product) -> Option<&T>,
+) -> Option<String> {
+    let mut gone = Vec::new();
+    values.retain(|value| {
+        let known = list.iter().any(|product| of(product) == Some(value));
+        if !known {
+            gone.push(format!("{value:?}"));
+        }
+        known
+    });
+    (!gone.is_empty()).then(|| format!("{column} {}", gone.join(", ")))
 }
 
 #[cfg(test)]
