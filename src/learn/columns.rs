@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lookalike_linalg::Matrix;
 
-use crate::catalog::Product;
+use crate::catalog::{Availability, Product};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Words shared by fewer products say too little to learn from; a value of a column needs two.
@@ -104,7 +104,7 @@ impl Labels {
 }
 
 fn labels_of(column: &str, product: &Product) -> BTreeSet<String> {
-    let whole = |value: Option<&String>| {
+    let whole = |value: Option<&str>| {
         value.map(|v| v.trim().to_lowercase()).filter(|v| !v.is_empty()).into_iter().collect()
     };
     match column {
@@ -114,10 +114,10 @@ fn labels_of(column: &str, product: &Product) -> BTreeSet<String> {
             .filter(|word| word.chars().count() > 1)
             .map(str::to_lowercase)
             .collect(),
-        "category" => whole(product.category.as_ref()),
-        "availability" => whole(product.availability.as_ref()),
-        "currency" => whole(product.currency.as_ref()),
-        other => whole(product.attributes.get(other)),
+        "category" => whole(product.category.as_deref()),
+        "availability" => whole(product.availability.map(Availability::as_str)),
+        "currency" => whole(product.currency.as_deref()),
+        other => whole(product.attributes.get(other).map(String::as_str)),
     }
 }
 

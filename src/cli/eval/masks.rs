@@ -144,7 +144,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         for (at, &way) in ways.iter().enumerate() {
             let each = found.iter().zip(&pairs).map(|(of, &(product, _))| {
                 // The clean query is the first way.
-                (&of[0], &of[at], rows[product])
+                (&of[0], &of[at], shown.rows[product])
             });
             table.push(summary(place, way, each.collect()));
         }
