@@ -15,6 +15,7 @@ mod sh;
 mod size;
 mod weights;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -45,7 +46,7 @@ enum Chore {
         #[arg(long)]
         no_serve: bool,
         #[command(flatten)]
-        serve: Serve,
+        listen: Listen,
     },
     /// Everything that CI runs: format, lints, tests, types, the page in a browser
     Test,
@@ -86,15 +87,16 @@ enum Chore {
         #[arg(long, value_name = "FOLDER")]
         root: Option<PathBuf>,
         #[command(flatten)]
-        serve: Serve,
+        listen: Listen,
     },
 }
 
+/// How the server listens. Not named as a chore is: each is a group of arguments under its name.
 #[derive(Args)]
-struct Serve {
-    /// Where to listen; 0 takes any free port
-    #[arg(long, default_value_t = 8080)]
-    port: u16,
+struct Listen {
+    /// Where to listen; 0 takes any free port; 8080, or the next that is free, if absent
+    #[arg(long)]
+    port: Option<u16>,
     /// The address to listen on; 0.0.0.0 lets other devices in
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
@@ -106,11 +108,12 @@ struct Serve {
     cors: bool,
 }
 
-impl Serve {
+impl Listen {
     fn run(&self, root: &Path) -> Result<()> {
         serve::Site::new(root, self.isolate, self.cors)?.serve(&self.host, self.port, |address| {
-            // The one line on standard output, for whoever starts this from a script.
-            println!("http://{address}/");
+            // The one line on standard output, for whoever starts this from a script. Whether anyone
+            // reads it or not, the pages are served.
+            let _ = writeln!(std::io::stdout(), "http://{address}/");
             eprintln!("==> serving {}: open the address above; Ctrl-C ends", root.display());
         })
     }
@@ -120,7 +123,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().chore) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -129,9 +132,9 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> Result<()> {
     let paths = Paths::new();
     match chore {
-        Chore::Demo { catalog, model, no_serve, serve } => {
+        Chore::Demo { catalog, model, no_serve, listen } => {
             demo::prepare(&paths, catalog.as_deref(), model, Which::Usual)?;
-            if no_serve { Ok(()) } else { serve.run(&paths.root) }
+            if no_serve { Ok(()) } else { listen.run(&paths.root) }
         }
         Chore::Test => check::test(&paths),
         Chore::Bench { only, json } => bench::bench(&paths, only, json.as_deref()),
@@ -157,6 +160,52 @@ fn run(chore: Chore) -> Result<()> {
                 None => builds::wasm(&paths, &toolchain, Which::All),
             }
         }
-        Chore::Serve { root, serve } => serve.run(root.as_deref().unwrap_or(&paths.root)),
+        Chore::Serve { root, listen } => listen.run(root.as_deref().unwrap_or(&paths.root)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    /// The command itself and all below it.
+    fn all(command: &Command) -> Vec<Command> {
+        let below = command.get_subcommands().flat_map(all);
+        std::iter::once(command.clone()).chain(below).collect()
+    }
+
+    #[test]
+    fn every_chore_starts_and_explains_itself() {
+        let mut whole = Cli::command();
+        whole.build();
+        whole.clone().debug_assert();
+        let chores = all(&whole);
+        assert!(chores.len() > 10, "{}", chores.len());
+        for mut chore in chores {
+            let name = chore.get_name().to_owned();
+            chore.clone().debug_assert();
+            assert!(chore.get_about().is_some() || name.contains("help"), "{name}");
+            for arg in chore.get_arguments() {
+                assert!(arg.get_help().is_some(), "{name}: {} has no help", arg.get_id());
+            }
+            assert!(chore.render_long_help().to_string().contains("Usage:"), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_server_is_called_with_what_it_knows() {
+        for call in [
+            &["x", "serve"][..],
+            &["x", "serve", "--root", "www", "--port", "0", "--isolate", "--cors"],
+            &["x", "demo", "--no-serve"],
+            &["x", "demo", "--port", "9000", "--host", "::1"],
+        ] {
+            assert!(Cli::try_parse_from(call).is_ok(), "{call:?}");
+        }
+        for call in [&["x", "serve", "--port", "70000"][..], &["x", "serve", "www"], &["x"]] {
+            assert!(Cli::try_parse_from(call).is_err(), "{call:?}");
+        }
     }
 }

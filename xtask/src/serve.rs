@@ -3,16 +3,20 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::UNIX_EPOCH;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail, ensure};
 use percent_encoding::percent_decode_str;
 use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
 
 /// As many requests at once as a browser makes to one host.
 const THREADS: usize = 6;
+
+/// Where to listen if nothing is said.
+const PORTS: RangeInclusive<u16> = 8080..=8099;
 
 pub struct Site {
     /// Canonical; nothing outside is served.
@@ -45,14 +49,19 @@ impl Site {
         let root = root
             .canonicalize()
             .map_err(|error| anyhow!("cannot serve {}: {error}", root.display()))?;
+        ensure!(root.is_dir(), "cannot serve {}: it is no folder", root.display());
         Ok(Self { root, isolate, cors })
     }
 
-    /// Serves until the process ends. Port 0 takes any free one. `ready` gets the address.
-    pub fn serve(self, host: &str, port: u16, ready: impl FnOnce(SocketAddr)) -> Result<()> {
-        let server = Server::http((host, port)).map_err(|error| {
-            anyhow!("cannot listen on {host}:{port}: {error}; choose another with --port")
-        })?;
+    /// Serves until the process ends. Port 0 takes any free one, no port the first free one of
+    /// [`PORTS`]. `ready` gets the address.
+    pub fn serve(
+        self,
+        host: &str,
+        port: Option<u16>,
+        ready: impl FnOnce(SocketAddr),
+    ) -> Result<()> {
+        let server = listen(host, port.map_or(PORTS, |port| port..=port))?;
         ready(server.server_addr().to_ip().ok_or_else(|| anyhow!("no address"))?);
         thread::scope(|scope| {
             for _ in 0..THREADS {
@@ -202,6 +211,34 @@ impl Site {
     }
 }
 
+/// On the first of these ports that no other program has.
+fn listen(host: &str, ports: RangeInclusive<u16>) -> Result<Server> {
+    let (first, last) = (*ports.start(), *ports.end());
+    for port in ports {
+        match Server::http((host, port)) {
+            Ok(server) => return Ok(server),
+            Err(error) if port < last && in_use(error.as_ref()) => {}
+            Err(error) if in_use(error.as_ref()) => {
+                let tried =
+                    if first < last { format!("{first} to {last}") } else { first.to_string() };
+                bail!(
+                    "cannot listen on {host}: port {tried} is in use; choose another with --port"
+                );
+            }
+            Err(error) => bail!(
+                "cannot listen on {host}:{port}: {error}; choose another address with --host or \
+                 --port"
+            ),
+        }
+    }
+    bail!("no port to listen on")
+}
+
+fn in_use(error: &(dyn std::error::Error + 'static)) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::AddrInUse)
+}
+
 /// One range of a file of `len` bytes; several, or one that cannot be read, give the whole, as the standard allows.
 fn part(range: Option<&str>, len: u64) -> Part {
     let Some((first, last)) = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'))
@@ -345,6 +382,27 @@ mod tests {
         assert_eq!(part(None, 10), Part::Whole);
     }
 
+    #[test]
+    fn a_port_that_is_taken_is_said_or_passed_over() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = taken.local_addr().expect("address").port();
+        let refused = listen("127.0.0.1", port..=port).err().expect("taken").to_string();
+        assert!(refused.contains(&port.to_string()) && refused.contains("--port"), "{refused}");
+        let passed = listen("127.0.0.1", port..=port.saturating_add(20)).expect("the next");
+        assert_ne!(passed.server_addr().to_ip().expect("address").port(), port);
+        let elsewhere = listen("192.0.2.1", 0..=0).err().expect("not ours").to_string();
+        assert!(elsewhere.contains("--host"), "{elsewhere}");
+    }
+
+    #[test]
+    fn only_folders_are_served() {
+        let (root, site) = site("folders");
+        let file = Site::new(&root.join("www/index.html"), false, false).err().expect("a file");
+        assert!(file.to_string().contains("no folder"), "{file}");
+        assert!(Site::new(&site.root.join("nowhere"), false, false).is_err());
+        fs::remove_dir_all(root).expect("clean up");
+    }
+
     fn ask(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).expect("connect");
         write!(stream, "{request}\r\nHost: x\r\nConnection: close\r\n\r\n").expect("send");
@@ -359,7 +417,7 @@ mod tests {
         let (send, receive) = mpsc::channel();
         // Serves until the test process ends.
         thread::spawn(move || {
-            site.serve("127.0.0.1", 0, |address| send.send(address).expect("send"))
+            site.serve("127.0.0.1", Some(0), |address| send.send(address).expect("send"))
         });
         let address = receive.recv().expect("address");
 
