@@ -54,7 +54,11 @@ fn only_the_outer_rooms_know_the_outside() {
             ("indicatif::", &["cli/"]),
             ("std::fs", &["cli/"]),
             ("unsafe ", &["kernels/"]),
-            ("println!", &["cli/", "main.rs"]),
+            // One door, which knows what to do where nobody reads.
+            ("println!", &["cli/output.rs"]),
+            ("print!", &["cli/output.rs"]),
+            ("eprintln!", &["cli/output.rs"]),
+            ("eprint!", &["cli/output.rs"]),
         ] {
             assert!(at_home(owners) || !names(&code, word), "src/{room} names {word}");
         }

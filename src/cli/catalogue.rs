@@ -56,6 +56,7 @@ pub(super) struct Catalogue {
 /// Reads a catalogue: a folder with a `catalog.csv` (or `.tsv`, `.jsonl`), such a file itself, or a
 /// folder of pictures whose sub-folders are categories.
 pub(super) fn read(path: &Path) -> Result<Catalogue> {
+    files::must_exist(path, "give a folder of pictures, or a feed")?;
     if !path.is_dir() {
         return read_file(path);
     }

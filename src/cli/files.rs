@@ -2,21 +2,67 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Manifest, Role};
+use crate::model::Network;
 
 fn io(what: &str, path: &Path, cause: std::io::Error) -> Error {
     Error::with_source(ErrorKind::Io, format!("cannot {what} {}", path.display()), cause)
 }
 
+/// An error about what lies at a path, or does not.
+fn unfit(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Io, format!("{} {what}", path.display()))
+}
+
 /// The whole content of a file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|cause| io("read", path, cause))
+    if path.is_dir() {
+        return Err(unfit(path, "is a folder: give a file"));
+    }
+    fs::read(path).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::NotFound => unfit(path, "is missing: there is no such file"),
+        _ => io("read", path, cause),
+    })
+}
+
+/// Refuses a path where nothing is; `advice` says what to give.
+pub(super) fn must_exist(path: &Path, advice: &str) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            Err(unfit(path, &format!("is missing: {advice}")))
+        }
+        Err(cause) => Err(io("look at", path, cause)),
+    }
+}
+
+/// Refuses a path at which no file can be written, before the work that would be lost.
+pub(super) fn must_be_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(unfit(path, "is a folder: give the name of the file to write"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            let folder = folder.display();
+            Err(unfit(path, &format!("cannot be written: there is no folder {folder}; make it")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The file of a network, prepared by `lookalike model prepare`.
+pub(super) fn read_network(path: &Path) -> Result<Vec<u8>> {
+    must_exist(path, "give a network that `lookalike model prepare` has written")?;
+    read(path)
+}
+
+/// A network, prepared by `lookalike model prepare`.
+pub(super) fn open_network(path: &Path) -> Result<Network> {
+    Network::load(read_network(path)?).map_err(|e| e.at(path.display()))
 }
 
 /// The whole content of a text file.
@@ -64,7 +110,13 @@ pub(super) fn remove_folder(path: &Path) -> Result<()> {
 
 /// An engine with everything that a served folder holds.
 pub(super) fn open_engine(folder: &Path) -> Result<Engine> {
+    let advice = "give the folder that `lookalike index` has written";
+    must_exist(folder, advice)?;
+    if !folder.is_dir() {
+        return Err(unfit(folder, &format!("is a file: {advice}")));
+    }
     let manifest_path = folder.join("manifest.json");
+    must_exist(&manifest_path, advice)?;
     let bytes = read(&manifest_path)?;
     let at = |path: &Path| path.display().to_string();
     let mut engine = Engine::new(&bytes).map_err(|e| e.at(at(&manifest_path)))?;
@@ -86,15 +138,4 @@ pub(super) fn read_role(folder: &Path, manifest: &Manifest, role: Role) -> Resul
         content.extend(read(&folder.join(&part.path))?);
     }
     Ok(content)
-}
-
-/// A progress bar with an estimate, on the terminal's error stream; nothing if that is no terminal.
-pub(super) fn progress(length: usize, what: &'static str) -> ProgressBar {
-    let template = "{msg} {wide_bar} {pos}/{len} {per_sec} eta {eta}";
-    let bar = ProgressBar::new(length as u64).with_message(what);
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

@@ -8,8 +8,9 @@ use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
 
 use super::catalogue::{self, Catalogue, Pictures};
-use super::files;
 use super::lesson::{self, Material, Networks, POWER, Seen};
+use super::progress::Progress;
+use super::{files, output, values};
 use crate::catalog::{Product, Products};
 use crate::engine::EF_SEARCH;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,13 +37,13 @@ pub(super) struct Args {
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     variants: bool,
     /// Share of the pictures that may be unreadable before the run fails.
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, value_parser = values::share)]
     max_skipped: f64,
     /// Longer side of the thumbnails in pixels; 0 makes none.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(0..=4096))]
     thumbs: u32,
     /// Split files into parts of at most this many bytes, for hosts that limit a file's size.
-    #[arg(long)]
+    #[arg(long, value_parser = values::count(1000..=1_000_000_000_000))]
     part_bytes: Option<usize>,
 }
 
@@ -59,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         files::make_folder(&thumbs)?;
     }
 
-    let bar = files::progress(items.len(), "embedding");
+    let bar = Progress::new(items.len(), "embedding");
     let results: Vec<Result<Embedded>> = items
         .par_iter()
         .map(|item| {
@@ -68,7 +69,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             result
         })
         .collect();
-    bar.finish_and_clear();
+    bar.finish();
 
     let mut products = Vec::new();
     let mut seen = Vec::new();
@@ -92,7 +93,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     for reason in &skipped {
-        eprintln!("skipped: {reason}");
+        output::remark(format_args!("skipped: {reason}"));
     }
     if products.is_empty() || skipped.len() as f64 > args.max_skipped * total as f64 {
         return Err(Error::new(
@@ -109,14 +110,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let products = Products::new(products)?;
     let material = networks.material(seen);
     let manifest = write_all(args, &networks, &material, &hashes, &groups, products, attribution)?;
-    println!(
+    output::line(format_args!(
         "{}: {} products ({} skipped), {} dimensions, {:.1} s",
         args.output.display(),
         manifest.products,
         skipped.len(),
         manifest.dim,
         start.elapsed().as_secs_f64()
-    );
+    ))?;
     Ok(())
 }
 
@@ -177,7 +178,7 @@ fn write_all(
     let list: Vec<&Product> = products.as_slice().iter().collect();
     let (projection, recipe) = material.learn(&everyone, &list, &args.lesson)?;
     for note in &recipe.notes {
-        eprintln!("note: {note}");
+        output::remark(format_args!("note: {note}"));
     }
     let embeddings =
         material.pooled.iter().map(|p| projection.apply(p)).collect::<Result<Vec<_>>>()?;

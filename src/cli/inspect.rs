@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::files;
+use super::{files, output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, ModelId};
 use crate::manifest::Manifest;
@@ -20,22 +20,23 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    let advice = "give a model.onnx, an index.bin or a manifest.json";
+    files::must_exist(&args.file, advice)?;
     let bytes = files::read(&args.file)?;
     let about = describe(&bytes).map_err(|e| e.at(args.file.display()))?;
     if args.json {
-        println!("{about}");
-        return Ok(());
+        return output::json(&about);
     }
     if let Value::Object(entries) = about {
         for (key, value) in entries {
             match value {
-                Value::String(text) => println!("{key:>14}  {text}"),
+                Value::String(text) => output::line(format_args!("{key:>14}  {text}"))?,
                 Value::Array(lines) if key == "lowered" => {
                     for line in lines.iter().filter_map(Value::as_str) {
-                        println!("{key:>14}  {line}");
+                        output::line(format_args!("{key:>14}  {line}"))?;
                     }
                 }
-                other => println!("{key:>14}  {other}"),
+                other => output::line(format_args!("{key:>14}  {other}"))?,
             }
         }
     }

@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::catalogue::{Item, Pictures};
-use super::files;
 use super::grow::{Mix, grow};
+use super::progress::Progress;
+use super::{files, output};
 use crate::catalog::Product;
 use crate::engine::pooled_features;
 use crate::error::{Error, Result};
@@ -63,7 +64,7 @@ pub(super) struct Seen {
 
 impl Networks {
     pub(super) fn load(own: &PathBuf, args: &Args) -> Result<Self> {
-        let bytes = files::read(own)?;
+        let bytes = files::read_network(own)?;
         let load = |path: &PathBuf, bytes: &[u8]| {
             Network::load(bytes.to_vec()).map_err(|e| e.at(path.display()))
         };
@@ -71,7 +72,7 @@ impl Networks {
             .teacher
             .as_ref()
             .map(|path| {
-                let bytes = files::read(path)?;
+                let bytes = files::read_network(path)?;
                 Ok::<_, Error>((Sha256::digest(&bytes).into(), load(path, &bytes)?))
             })
             .transpose()?;
@@ -114,7 +115,7 @@ impl Networks {
     /// A catalogue as the networks see it; products whose picture cannot be used are left out, and
     /// said.
     pub(super) fn view(&self, items: Vec<Item>, pictures: &Pictures) -> (Vec<Item>, Material) {
-        let bar = files::progress(items.len(), "embedding");
+        let bar = Progress::new(items.len(), "embedding");
         let seen: Vec<Result<Seen>> = items
             .par_iter()
             .map(|item| {
@@ -127,7 +128,7 @@ impl Networks {
                 seen
             })
             .collect();
-        bar.finish_and_clear();
+        bar.finish();
         let mut usable = Vec::new();
         let mut features = Vec::new();
         for (item, seen) in items.into_iter().zip(seen) {
@@ -136,7 +137,7 @@ impl Networks {
                     usable.push(item);
                     features.push(seen);
                 }
-                Err(error) => eprintln!("skipped: {error}"),
+                Err(error) => output::remark(format_args!("skipped: {error}")),
             }
         }
         (usable, self.material(features))

@@ -10,12 +10,17 @@ mod index;
 mod inspect;
 mod lesson;
 mod model;
+mod output;
+mod progress;
 mod random;
 mod search;
+mod values;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::error::Result;
 
 /// Visual product search that runs in the shopper's browser.
 #[derive(Parser)]
@@ -23,6 +28,9 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Show no progress.
+    #[arg(short, long, global = true)]
+    quiet: bool,
 }
 
 #[derive(Subcommand)]
@@ -53,20 +61,60 @@ enum ModelCommand {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    // clap exits with 2 when the call is wrong.
-    let result = match Cli::parse().command {
+    let result = match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        // A wrong call; what is asked for with `--help` and `--version` is no error.
+        Err(wrong) if wrong.use_stderr() => {
+            let _ = wrong.print();
+            return ExitCode::from(2);
+        }
+        Err(asked) => output::checked(|| asked.print()),
+    };
+    match result {
+        Err(error) if !output::reader_left(&error) => {
+            output::remark(format_args!("error: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    if cli.quiet {
+        progress::be_quiet();
+    }
+    match cli.command {
         Command::Model { command: ModelCommand::Prepare(args) } => model::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Eval(args) => eval::run(&args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_options_do_not_clash_and_all_are_explained() {
+        let mut whole = Cli::command();
+        whole.build();
+        whole.clone().debug_assert();
+        let mut open = vec![&whole];
+        let mut seen = 0;
+        while let Some(command) = open.pop() {
+            let name = command.get_name();
+            assert!(command.get_about().is_some() || name == "help", "{name}");
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{name}: {} has no help", arg.get_id());
+            }
+            seen += 1;
+            open.extend(command.get_subcommands());
         }
+        assert!(seen > 10, "{seen} commands");
     }
 }

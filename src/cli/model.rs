@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{self, Catalogue};
-use super::files;
+use super::progress::Progress;
+use super::{files, output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::model::{
@@ -21,13 +22,13 @@ pub(super) struct Args {
     #[arg(long = "layer", value_delimiter = ',', required = true)]
     layers: Vec<String>,
     /// Side of the square input in pixels, where the file does not fix it.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
     input_size: Option<u32>,
     /// Subtracted from RGB in 0..=1: one number, or three separated by comma.
     #[arg(long, default_value = "0", value_parser = triple, allow_hyphen_values = true)]
     mean: Triple,
     /// Divided by after that.
-    #[arg(long, default_value = "1", value_parser = triple)]
+    #[arg(long, default_value = "1", value_parser = divisor, allow_hyphen_values = true)]
     std: Triple,
     /// Pictures (a folder, or a catalogue) to quantise the whole network with, so that it runs in
     /// integers; up to 64 of them are looked at. Without, only its weights are quantised.
@@ -54,7 +55,17 @@ pub(super) struct Args {
 struct Triple([f32; 3]);
 
 fn triple(text: &str) -> std::result::Result<Triple, String> {
-    parse_triple(text).map(Triple).ok_or_else(|| "one number or three are needed".to_owned())
+    parse_triple(text)
+        .filter(|values| values.iter().all(|v| v.is_finite()))
+        .map(Triple)
+        .ok_or_else(|| "one number or three are needed, separated by commas".to_owned())
+}
+
+fn divisor(text: &str) -> std::result::Result<Triple, String> {
+    match triple(text)? {
+        Triple(values) if values.iter().all(|v| *v > 0.0) => Ok(Triple(values)),
+        _ => Err("numbers above 0 are needed: features are divided by them".to_owned()),
+    }
 }
 
 fn range_rule(text: &str) -> std::result::Result<RangeRule, String> {
@@ -84,6 +95,8 @@ fn weights(text: &str) -> std::result::Result<Weights, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    files::must_be_writable(&args.output)?;
+    files::must_exist(&args.input, "give an ONNX network")?;
     let bytes = files::read(&args.input)?;
     let given = bytes.len();
     let stem = || args.input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -99,7 +112,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(path) => pictures(path)?,
         None => Vec::new(),
     };
-    let bar = files::progress(pictures.len(), "calibrating");
+    let bar = Progress::new(pictures.len(), "calibrating");
     let calibration = Calibration {
         pictures: &pictures,
         range: args.range,
@@ -109,9 +122,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let calibration = args.calibrate.is_some().then_some(&calibration);
     let (prepared, spec) =
         prepare(bytes, &options, calibration).map_err(|e| e.at(args.input.display()))?;
-    bar.finish_and_clear();
+    bar.finish();
     files::write(&args.output, &prepared)?;
-    println!(
+    output::line(format_args!(
         "{}: {} -> {} bytes, input {}x{}, {} features from {}",
         args.output.display(),
         given,
@@ -120,7 +133,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         spec.input.size,
         spec.dim(),
         spec.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" + "),
-    );
+    ))?;
     Ok(())
 }
 

@@ -1,15 +1,15 @@
 //! `lookalike search`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::files;
+use super::{files, output, values};
 use crate::engine::Hit;
-use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Limits, decode};
+use crate::error::Result;
+use crate::image::{Limits, Picture, decode};
 use crate::mask::Mask;
-use crate::query::{DEFAULT_K, Query, View};
+use crate::query::{DEFAULT_K, MAX_K, Query, View};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -23,15 +23,15 @@ pub(super) struct Args {
     #[arg(long, requires = "photo")]
     mask: Option<PathBuf>,
     /// Search for what resembles this product instead.
-    #[arg(long, conflicts_with = "photo")]
+    #[arg(long, value_name = "ID", conflicts_with = "photo")]
     product: Option<String>,
-    /// How many hits.
-    #[arg(short, default_value_t = DEFAULT_K)]
+    /// How many hits, 1 to 1000.
+    #[arg(short, default_value_t = DEFAULT_K, value_parser = values::count(1..=MAX_K as u64))]
     k: usize,
-    /// A query as JSON, the same as on the page.
-    #[arg(long, conflicts_with = "product")]
+    /// A query as JSON, the same as on the page; it says itself how many hits, as "k".
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["product", "k"])]
     query: Option<String>,
-    /// Print JSON: {"hits": [{"row", "id", "score", "product"}]}.
+    /// Print one line of JSON: {"hits": [{"row", "id", "score", "product", "image", "variants"}]}.
     #[arg(long)]
     json: bool,
 }
@@ -42,15 +42,13 @@ struct Answer<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    let photo = args.photo.as_deref().map(picture).transpose()?;
+    let mask = args.mask.as_deref().map(picture).transpose()?;
     let mut engine = files::open_engine(&args.index)?;
-    let picture = |path: &PathBuf| {
-        decode(&files::read(path)?, &Limits::default()).map_err(|e| e.at(path.display()))
-    };
-    if let Some(photo) = &args.photo {
-        engine.set_photo(picture(photo)?);
+    if let Some(photo) = photo {
+        engine.set_photo(photo);
     }
-    if let Some(path) = &args.mask {
-        let mask = picture(path)?;
+    if let Some(mask) = mask {
         let luma = mask.rgb().chunks_exact(3).map(|p| p[1]).collect();
         engine.set_mask(Some(Mask::new(mask.width(), mask.height(), luma)?))?;
     }
@@ -68,21 +66,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let hits = engine.search(&query)?;
     if args.json {
-        let json = serde_json::to_string(&Answer { hits }).map_err(|cause| {
-            Error::with_source(ErrorKind::Internal, "writing JSON failed", cause)
-        })?;
-        println!("{json}");
-        return Ok(());
+        return output::json(&Answer { hits });
     }
-    for (rank, hit) in hits.iter().enumerate() {
-        let category = hit.product.category.as_deref().unwrap_or_default();
-        println!(
-            "{:>3}  {:.3}  {}  {}  {category}",
-            rank + 1,
-            hit.score,
-            hit.id,
-            hit.product.title
-        );
+    for (rank, Hit { score, id, product, .. }) in (1..).zip(&hits) {
+        let category = product.category.as_deref().unwrap_or_default();
+        let title = &product.title;
+        output::line(format_args!("{rank:>3}  {score:.3}  {id}  {title}  {category}"))?;
     }
     Ok(())
+}
+
+fn picture(path: &Path) -> Result<Picture> {
+    decode(&files::read(path)?, &Limits::default()).map_err(|e| e.at(path.display()))
 }

@@ -12,6 +12,13 @@ pub(crate) fn lookalike(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lookalike")).args(args).output().unwrap()
 }
 
+/// The same, with the shell's help: `$0` is the program, `$1` and so on are `args`.
+#[cfg(unix)]
+pub(crate) fn in_shell(script: &str, args: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_lookalike");
+    Command::new("bash").args(["-c", script, program]).args(args).output().unwrap()
+}
+
 /// Standard output of a call that must succeed.
 pub(crate) fn succeed(args: &[&str]) -> String {
     let output = lookalike(args);

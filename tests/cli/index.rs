@@ -14,7 +14,7 @@ fn a_catalogue_becomes_an_index_that_finds_its_products() {
         let answer = json(&["search", "--index", text(&served), text(&photo), "-k", "3", "--json"]);
         assert_eq!(ids(&answer)[0], format!("p{i}"));
         assert!(answer["hits"][0]["score"].as_f64().unwrap() > 0.99);
-        assert_eq!(answer["hits"][0]["product"]["thumb"], format!("thumbs/{i}.jpg"));
+        assert_eq!(answer["hits"][0]["product"]["images"][0]["thumb"], format!("thumbs/{i}.jpg"));
     }
     let about = json(&["inspect", text(&served.join("index.bin")), "--json"]);
     assert_eq!((&about["products"], &about["unreachable"]), (&Value::from(24), &Value::from(0)));

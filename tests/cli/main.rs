@@ -1,6 +1,7 @@
 //! The command line as a user runs it, with a tiny network and pictures made here; one file a
 //! command.
 
+mod embed;
 mod eval;
 mod files;
 mod harness;

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::strips;
 use crate::catalog::Product;
-use crate::cli::files;
+use crate::cli::progress::Progress;
+use crate::cli::{files, output, values};
 use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Limits, decode};
@@ -24,7 +25,7 @@ pub(super) struct Args {
     #[arg(long)]
     column: Option<String>,
     /// Groups with fewer products take no part.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = values::count(1..=1_000_000))]
     min_group: usize,
     /// Pairs to list one by one, as FROM:TO; repeat or separate by comma.
     #[arg(long, value_delimiter = ',', value_name = "FROM:TO")]
@@ -205,6 +206,9 @@ struct Figures {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    for path in args.report.iter().chain(&args.strip) {
+        files::must_be_writable(path)?;
+    }
     let engine = files::open_engine(&args.index)?;
     let (Some(index), Some(products)) = (engine.index(), engine.products()) else {
         return Err(Error::new(ErrorKind::Internal, "the engine did not load its files"));
@@ -232,7 +236,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         pairs.par_iter().map(look).collect()
     };
     let strengths: Vec<f32> = STRENGTHS.into_iter().chain(BEYOND).collect();
-    let bar = files::progress(Method::ALL.len() * strengths.len(), "searching");
+    let bar = Progress::new(Method::ALL.len() * strengths.len(), "searching");
     let mut courses = Vec::new();
     for method in Method::ALL {
         let mut steps = Vec::new();
@@ -242,7 +246,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         courses.push(course(method.name(), &strengths, &steps));
     }
-    bar.finish_and_clear();
+    bar.finish();
     let mean = |outcomes: Vec<Outcome>| Outcome::mean(outcomes.iter());
     let listed = named(&args.pair, &pairs)?;
     let figures = Figures {
@@ -264,16 +268,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let (Some(path), [first, ..]) = (&args.strip, listed.as_slice()) {
         let rows = shop.strip(first, 0)?;
         files::write(path, &strips::jpeg(&args.index, products, &rows)?)?;
-        eprint!("{}", strips::credits(products, &rows));
+        output::remark(strips::credits(products, &rows).trim_end());
     }
-    if args.json {
-        let json = serde_json::to_string(&figures)
-            .map_err(|e| Error::with_source(ErrorKind::Internal, "writing JSON failed", e))?;
-        println!("{json}");
-    } else {
-        print!("{}", table(&figures));
-    }
-    Ok(())
+    if args.json { output::json(&figures) } else { output::print(table(&figures)) }
 }
 
 fn column(args: &Args, index: &Index) -> Result<String> {

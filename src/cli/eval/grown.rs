@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::catalog::{Product, Products};
-use crate::cli::files;
 use crate::cli::grow::{grow, plan};
 use crate::cli::index::group_keys;
+use crate::cli::{files, output, values};
 use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{GroupKey, Index};
@@ -18,7 +18,7 @@ pub(super) struct Args {
     #[arg(short, long)]
     index: PathBuf,
     /// How many products to grow it to. Those beyond lie between two that resemble each other.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = values::count(1..=10_000_000))]
     products: usize,
     /// The folder to write.
     #[arg(short, long)]
@@ -82,11 +82,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Error::with_source(ErrorKind::Internal, "writing the manifest failed", cause)
     })?;
     files::write(&args.output.join("manifest.json"), &json)?;
-    println!(
+    output::line(format_args!(
         "{}: {} products, {built:.1} s for groups and graph, {:.1} s in all",
         args.output.display(),
         manifest.products,
         start.elapsed().as_secs_f64()
-    );
+    ))?;
     Ok(())
 }

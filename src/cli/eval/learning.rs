@@ -11,6 +11,7 @@ use crate::catalog::Product;
 use crate::cli::catalogue::{self, Catalogue};
 use crate::cli::grow::plan;
 use crate::cli::lesson::{self, Networks};
+use crate::cli::{output, values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, ModelId};
 use crate::learn::Recipe;
@@ -24,7 +25,8 @@ pub(super) struct Args {
     model: PathBuf,
     /// Sizes to measure at. Products beyond those that there are lie between two that resemble each
     /// other, and have the title and the columns of one of them.
-    #[arg(long, value_delimiter = ',', default_values_t = [820, 10_000, 100_000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [820, 10_000, 100_000],
+        value_parser = values::count(1..=10_000_000))]
     products: Vec<usize>,
     /// Build codes and graph as well.
     #[arg(long)]
@@ -63,10 +65,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return Err(Error::new(ErrorKind::BadCatalog, "there are no products to measure with"));
     }
     if !args.json {
-        println!(
+        output::line(format_args!(
             "{:>9} {:>12} {:>9} {:>12} {:>9} {:>12}",
             "products", "features MB", "learn s", "peak MB", "graph s", "peak MB"
-        );
+        ))?;
     }
     for &count in &args.products {
         let plan = plan(&material.pooled, count);
@@ -74,10 +76,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let material = material.grown(&plan);
         let row = measure(args, &networks, &material, &products)?;
         if args.json {
-            let json = serde_json::to_string(&row);
-            println!("{}", json.map_err(|e| Error::with_source(ErrorKind::Internal, "JSON", e))?);
+            output::json(&row)?;
         } else {
-            print(&row);
+            print(&row)?;
         }
     }
     Ok(())
@@ -120,10 +121,10 @@ fn measure(
     Ok(row)
 }
 
-fn print(row: &Row) {
+fn print(row: &Row) -> Result<()> {
     let mb = |bytes: Option<u64>| bytes.map_or(String::new(), |b| format!("{:.0}", b as f64 / 1e6));
     let seconds = |s: Option<f64>| s.map_or(String::new(), |s| format!("{s:.1}"));
-    println!(
+    output::line(format_args!(
         "{:>9} {:>12.0} {:>9.1} {:>12} {:>9} {:>12}",
         row.products,
         row.features_bytes as f64 / 1e6,
@@ -131,8 +132,9 @@ fn print(row: &Row) {
         mb(row.learn_peak_bytes),
         seconds(row.graph_s),
         mb(row.graph_peak_bytes),
-    );
+    ))?;
     for note in &row.recipe.notes {
-        println!("          {note}");
+        output::line(format_args!("          {note}"))?;
     }
+    Ok(())
 }

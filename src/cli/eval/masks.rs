@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::stage::{Place, Scene, set};
 use crate::catalog::Product;
 use crate::cli::catalogue::{self, Catalogue, Pictures};
-use crate::cli::files;
+use crate::cli::progress::Progress;
 use crate::cli::random::shuffled;
+use crate::cli::{files, output, values};
 use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, Engine};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,14 +32,14 @@ pub(super) struct Args {
     #[arg(long, value_enum)]
     place: Option<Where>,
     /// How many products ask, each with another pasted; 0 takes all.
-    #[arg(long, default_value_t = 70)]
+    #[arg(long, default_value_t = 70, value_parser = values::count(0..=1_000_000))]
     draws: usize,
     /// Which products, and which others: another seed, other pairs.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How far beyond the other product's outline the mask reaches, in pixels of the network's
     /// input.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=1000))]
     grow: u32,
     /// Print JSON: [{"place", "fill", "pooling", "recall_at_10", ...}].
     #[arg(long)]
@@ -125,7 +126,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => &[Place::Over, Place::Beside],
     };
     let ways = ways();
-    let bar = files::progress(places.len() * pairs.len(), "asking");
+    let bar = Progress::new(places.len() * pairs.len(), "asking");
     let mut table = Vec::new();
     for &place in places {
         let found: Vec<Vec<Found>> = pairs
@@ -149,7 +150,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             table.push(summary(place, way, each.collect()));
         }
     }
-    bar.finish_and_clear();
+    bar.finish();
     print(args, &table)
 }
 
@@ -285,21 +286,19 @@ fn summary(place: Place, way: Way, each: Vec<(&Found, &Found, u32)>) -> Row {
 
 fn print(args: &Args, table: &[Row]) -> Result<()> {
     if args.json {
-        let json = serde_json::to_string(table);
-        println!("{}", json.map_err(|e| Error::with_source(ErrorKind::Internal, "JSON", e))?);
-        return Ok(());
+        return output::json(table);
     }
-    println!(
+    output::line(format_args!(
         "{:<7} {:<12} {:<9} {:>9} {:>6} {:>10} {:>6} {:>7} {:>7}",
         "place", "fill", "pooling", "recall@10", "+-", "neighbours", "first", "median", "mean"
-    );
+    ))?;
     for row in table {
         let pooling = match row.pooling {
             None => "",
             Some(Pooling::Plain) => "plain",
             Some(Pooling::Coverage) => "coverage",
         };
-        println!(
+        output::line(format_args!(
             "{:<7} {:<12} {pooling:<9} {:>9.3} {:>6.3} {:>10.3} {:>6.3} {:>7} {:>7.1}",
             row.place,
             row.fill,
@@ -309,10 +308,10 @@ fn print(args: &Args, table: &[Row]) -> Result<()> {
             row.first,
             row.rank_median,
             row.rank_mean
-        );
+        ))?;
     }
     if let Some(row) = table.first() {
-        println!("{} draws", row.draws);
+        output::line(format_args!("{} draws", row.draws))?;
     }
     Ok(())
 }

@@ -12,13 +12,13 @@ use super::report::{self, Shown, Variant};
 use crate::catalog::Product;
 use crate::cli::catalogue::{self, Catalogue};
 use crate::cli::lesson::{self, Networks};
-use crate::cli::{files, index as indexing};
+use crate::cli::progress::Progress;
+use crate::cli::{files, index as indexing, output, values};
 use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, pooled_features};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Codes, Index};
 use crate::learn::{LearnOptions, Recipe, pca_whitening};
-use crate::model::Network;
 use crate::preprocess::resize;
 use crate::projection::{Block, powered};
 
@@ -39,10 +39,10 @@ pub(super) struct Args {
     #[arg(long, requires = "index")]
     against: Option<PathBuf>,
     /// Ask with each product once, learning without it: in this many groups.
-    #[arg(long, requires = "folder", conflicts_with = "halves")]
+    #[arg(long, requires = "folder", conflicts_with = "halves", value_parser = values::count(2..=1_000_000))]
     folds: Option<usize>,
     /// Learn from a random half and ask with the other, this many times.
-    #[arg(long, requires = "folder")]
+    #[arg(long, requires = "folder", value_parser = values::count(1..=1000))]
     halves: Option<usize>,
     #[command(flatten)]
     lesson: lesson::Args,
@@ -53,7 +53,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Labels with fewer products are left out.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 6, value_parser = values::count(2..=1_000_000))]
     min_label: usize,
     /// Print JSON.
     #[arg(long)]
@@ -100,6 +100,9 @@ struct Row {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    if let Some(path) = &args.report {
+        files::must_be_writable(path)?;
+    }
     match (&args.folder, &args.model, &args.index) {
         (Some(folder), Some(model), _) => match (args.folds, args.halves) {
             (None, None) => eval_folder(folder, model, args),
@@ -261,13 +264,13 @@ fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args)
         recipes.push(&args.lesson);
     }
     let layers: Vec<&str> = networks.own.spec().layers.iter().map(|l| l.name.as_str()).collect();
-    let bar = files::progress(recipes.len() * heldout::rounds(held_out), "learning");
+    let bar = Progress::new(recipes.len() * heldout::rounds(held_out), "learning");
     let (mut rows, mut variants) = (Vec::new(), Vec::new());
     for recipe in recipes {
         let (answers, learnt) =
             heldout::answers(&material, &products, recipe, held_out, DEPTH, || bar.inc(1))?;
         for note in &learnt.notes {
-            eprintln!("note: {note}");
+            output::remark(format_args!("note: {note}"));
         }
         let row = Row {
             layers: layers.join("+"),
@@ -282,7 +285,7 @@ fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args)
         });
         rows.push(row);
     }
-    bar.finish_and_clear();
+    bar.finish();
     if let Some(path) = &args.report {
         let shown: Vec<Shown> = products
             .iter()
@@ -336,10 +339,10 @@ fn recall(index: &Index) -> Result<f64> {
 }
 
 fn eval_folder(folder: &Path, model: &Path, args: &Args) -> Result<()> {
-    let network = Network::load(files::read(model)?).map_err(|e| e.at(model.display()))?;
+    let network = files::open_network(model)?;
     let spec = network.spec();
     let Catalogue { items, pictures, .. } = catalogue::read(folder)?;
-    let bar = files::progress(items.len(), "embedding");
+    let bar = Progress::new(items.len(), "embedding");
     let pooled: Vec<Vec<f32>> = items
         .par_iter()
         .map(|item| {
@@ -350,7 +353,7 @@ fn eval_folder(folder: &Path, model: &Path, args: &Args) -> Result<()> {
             features
         })
         .collect::<Result<_>>()?;
-    bar.finish_and_clear();
+    bar.finish();
     let labels = labels(items.iter().map(|i| i.product.category.clone()), args.min_label);
 
     let mut rows = Vec::new();
@@ -405,34 +408,32 @@ pub(super) fn scan(
 fn print(args: &Args, rows: Vec<Row>) -> Result<()> {
     if args.json {
         // One index: one object. Otherwise a list of what was compared.
-        let json = match (args.index.is_some(), rows.as_slice()) {
-            (true, [row]) => serde_json::to_string(row),
-            _ => serde_json::to_string(&rows),
+        return match (args.index.is_some(), rows.as_slice()) {
+            (true, [row]) => output::json(row),
+            _ => output::json(&rows),
         };
-        println!("{}", json.map_err(|e| Error::with_source(ErrorKind::Internal, "JSON", e))?);
-        return Ok(());
     }
-    println!(
+    output::line(format_args!(
         "{:<28} {:<36} {:>6} {:>6} {:>6} {:>9}",
         "layers", "recipe", "top1", "p@5", "p@10", "recall@20"
-    );
+    ))?;
     let mut notes = BTreeMap::new();
     for Row { layers, recipe, figures: f, .. } in &rows {
         let recall = f.recall_at_20.map_or(String::new(), |r| format!("{r:.4}"));
-        println!(
+        output::line(format_args!(
             "{layers:<28} {recipe:<36} {:>6.3} {:>6.3} {:>6.3} {recall:>9}",
             f.top1, f.p_at_5, f.p_at_10
-        );
+        ))?;
         notes.insert((f.queries, f.labels), ());
     }
     for (queries, labels) in notes.keys() {
-        println!("{queries} queries, {labels} labels");
+        output::line(format_args!("{queries} queries, {labels} labels"))?;
     }
     if rows.iter().any(|row| row.seen_when_learning) {
-        println!(
+        output::line(format_args!(
             "the projection was learnt from the products that ask: a new photo will see less; \
              `lookalike eval CATALOG --model ... --folds 10` measures with products held out"
-        );
+        ))?;
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::neighbours::{self, Figures, Label};
-use crate::cli::{catalogue, files};
+use crate::cli::progress::Progress;
+use crate::cli::{catalogue, files, output, values};
 use crate::embedding::Embedding;
 use crate::engine::pooled_features;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,7 +29,7 @@ pub(super) struct Args {
     #[arg(long)]
     against: PathBuf,
     /// Labels with fewer products are left out.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 6, value_parser = values::count(2..=1_000_000))]
     min_label: usize,
     /// Print JSON.
     #[arg(long)]
@@ -54,8 +55,8 @@ struct Row {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let load = |path: &Path| Network::load(files::read(path)?).map_err(|e| e.at(path.display()));
-    let (model, against) = (load(&args.model)?, load(&args.against)?);
+    let model = files::open_network(&args.model)?;
+    let against = files::open_network(&args.against)?;
     if model.spec().layers != against.spec().layers || model.spec().input != against.spec().input {
         let context =
             "the two networks differ in their layers or their input: prepare both from one file";
@@ -67,17 +68,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .map(|path| compare(path, &model, &against, args.min_label))
         .collect::<Result<Vec<_>>>()?;
     if args.json {
-        let json = serde_json::to_string(&rows);
-        println!("{}", json.map_err(|e| Error::with_source(ErrorKind::Internal, "JSON", e))?);
-        return Ok(());
+        return output::json(&rows);
     }
     for row in rows {
-        println!("{}: {} pictures", row.catalogue.display(), row.pictures);
+        output::line(format_args!("{}: {} pictures", row.catalogue.display(), row.pictures))?;
         for LayerCosines { layer, mean, min } in row.cosines {
-            println!("  {layer:<12} cosine mean {mean:.4} min {min:.4}");
+            output::line(format_args!("  {layer:<12} cosine mean {mean:.4} min {min:.4}"))?;
         }
-        println!("  integers     {}", row.model.in_words());
-        println!("  real numbers {}", row.against.in_words());
+        output::line(format_args!("  integers     {}", row.model.in_words()))?;
+        output::line(format_args!("  real numbers {}", row.against.in_words()))?;
     }
     Ok(())
 }
@@ -85,7 +84,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn compare(path: &Path, model: &Network, against: &Network, min_label: usize) -> Result<Row> {
     let catalogue = catalogue::read(path)?;
     let items = &catalogue.items;
-    let bar = files::progress(items.len(), "embedding twice");
+    let bar = Progress::new(items.len(), "embedding twice");
     let pooled: Vec<[Vec<f32>; 2]> = items
         .par_iter()
         .map(|item| {
@@ -97,7 +96,7 @@ fn compare(path: &Path, model: &Network, against: &Network, min_label: usize) ->
             Ok(both)
         })
         .collect::<Result<_>>()?;
-    bar.finish_and_clear();
+    bar.finish();
 
     let layers = &model.spec().layers;
     let mut start = 0;

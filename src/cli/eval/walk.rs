@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::masks::{pairs, shown};
 use super::stage::{Place, set};
-use crate::cli::files;
+use crate::cli::progress::Progress;
+use crate::cli::{files, output, values};
 use crate::embedding::Embedding;
 use crate::engine::pooled_features;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +22,7 @@ pub(super) struct Args {
     #[arg(short, long)]
     index: PathBuf,
     /// How many products ask, each with another pasted beside it and one over it; 0 takes all.
-    #[arg(long, default_value_t = 70)]
+    #[arg(long, default_value_t = 70, value_parser = values::count(0..=1_000_000))]
     draws: usize,
     /// Which products, and which others: another seed, other pairs.
     #[arg(long, default_value_t = 1)]
@@ -86,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let shown = shown(&args.catalog, &args.index, &engine)?;
     let pairs = pairs(shown.rows.len(), args.draws, args.seed)?;
-    let bar = files::progress(2 * pairs.len(), "looking");
+    let bar = Progress::new(2 * pairs.len(), "looking");
     let jobs: Vec<(usize, usize, Place)> = pairs
         .into_iter()
         .flat_map(|(a, b)| [Place::Over, Place::Beside].map(|place| (a, b, place)))
@@ -108,7 +109,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             Ok(scene)
         })
         .collect::<Result<_>>()?;
-    bar.finish_and_clear();
+    bar.finish();
     let mut table = Vec::new();
     for course in [Course::Spherical, Course::Linear] {
         for t in STEPS {
@@ -116,22 +117,21 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     if args.json {
-        let json = serde_json::to_string(&table)
-            .map_err(|e| Error::with_source(ErrorKind::Internal, "writing JSON failed", e))?;
-        println!("{json}");
-        return Ok(());
+        return output::json(&table);
     }
-    println!("{} photos; shares of the first {DEPTH}", scenes.len());
-    println!(
+    output::line(format_args!("{} photos; shares of the first {DEPTH}", scenes.len()))?;
+    output::line(format_args!(
         "{:<10} {:>6} {:>7} {:>7} {:>7} {:>8}",
         "", "t", "masked", "whole", "clean", "product"
-    );
+    ))?;
     for Row { course, t, masked, whole, clean, product } in table {
         let name = match course {
             Course::Spherical => "spherical",
             Course::Linear => "linear",
         };
-        println!("{name:<10} {t:>6.2} {masked:>7.3} {whole:>7.3} {clean:>7.3} {product:>8.3}");
+        output::line(format_args!(
+            "{name:<10} {t:>6.2} {masked:>7.3} {whole:>7.3} {clean:>7.3} {product:>8.3}"
+        ))?;
     }
     Ok(())
 }
