@@ -2,7 +2,7 @@
 import { h, icon, picture as image } from './dom.js';
 import { drawHeat } from './heat.js';
 import { fill } from './labels.js';
-import { priceOf } from './results.js';
+import { availabilityOf, priceOf } from './facts.js';
 
 /**
  * @import { HeatMap, Product } from './types.js'
@@ -11,8 +11,10 @@ import { priceOf } from './results.js';
  * @param {object} options
  * @param {Labels} options.labels
  * @param {Product} options.product
+ * @param {string|null} options.page where the shop sells it
  * @param {number|null} options.score null for a variant of what was found
- * @param {(product: Product) => string|null} options.picture its URL
+ * @param {number} options.shown which of its pictures matched
+ * @param {(product: Product, index?: number) => string|null} options.picture its URL
  * @param {ImageBitmap|null} options.photo
  * @param {(() => Promise<HeatMap|null>)|null} options.explain null where the engine cannot; resolves to null where it failed
  * @param {() => void} options.similar
@@ -20,7 +22,7 @@ import { priceOf } from './results.js';
  * @param {(variant: Product) => void} options.open
  * @returns {HTMLDialogElement} to be put in the page and shown; removes itself when closed
  */
-export function detailDialog({ labels, product, score, picture, photo, explain, similar, variants, open }) {
+export function detailDialog({ labels, product, page, score, shown, picture, photo, explain, similar, variants, open }) {
   const close = h('button', { type: 'button', class: 'mini', 'aria-label': labels.close, title: labels.close, onclick: () => dialog.close() }, icon('close'));
   const pair = h('div', { class: 'pair' });
   const note = h('p', { class: 'why-note', hidden: true }, labels.whyText);
@@ -32,38 +34,34 @@ export function detailDialog({ labels, product, score, picture, photo, explain, 
     drawHeat(canvas, photo, null);
     pair.append(h('figure', {}, canvas, h('figcaption', {}, labels.yourPhoto)));
     if (explain) {
-      let shown = false;
+      let lit = false;
       const why = h('button', {
         type: 'button', class: 'quiet', 'aria-pressed': 'false',
         onclick: async () => {
-          shown = !shown;
-          why.setAttribute('aria-pressed', String(shown));
-          note.hidden = !shown;
-          const map = shown ? await explain() : null;
+          lit = !lit;
+          why.setAttribute('aria-pressed', String(lit));
+          note.hidden = !lit;
+          const map = lit ? await explain() : null;
           // Pressed again meanwhile, the answer comes too late.
-          if (shown === (map !== null)) drawHeat(canvas, photo, map);
+          if (lit === (map !== null)) drawHeat(canvas, photo, map);
         },
       }, icon('eye'), labels.why);
       buttons.append(why);
     }
   }
-  const source = picture(product);
-  pair.append(h('figure', {},
-    h('span', { class: 'tile' }, image(source, { alt: product.title })),
-    h('figcaption', {}, product.title)));
+  pair.append(pictures(labels, product, shown, picture));
 
-  /** @type {[string, string][]} */
+  /** @type {[string, string|Node][]} */
   const facts = [];
-  if (product.category) facts.push([labels.category, product.category]);
-  const price = priceOf(product);
+  const price = priceOf(product, labels);
   if (price) facts.push([labels.price, price]);
-  if (product.availability) facts.push([labels.availability, product.availability]);
+  if (product.category) facts.push([labels.category, product.category]);
+  const availability = availabilityOf(product, labels);
+  if (availability) facts.push([labels.availability, availability]);
   for (const [name, value] of Object.entries(product.attributes ?? {})) if (value && !/^https?:/.test(value)) facts.push([name.replaceAll('_', ' '), value]);
 
   buttons.append(h('button', { type: 'button', class: 'quiet', onclick: () => (dialog.close(), similar()) }, icon('similar'), labels.searchSimilar));
-  if (product.url && /^https?:/.test(new URL(product.url, document.baseURI).protocol)) {
-    buttons.append(h('a', { class: 'primary', href: product.url }, labels.toShop));
-  }
+  if (page) buttons.append(h('a', { class: 'primary', href: page }, labels.toShop));
 
   const list = h('ul', { class: 'variant-list' });
   const others = h('section', { class: 'variants-of', hidden: true }, h('h3', {}, labels.variants), list);
@@ -73,7 +71,7 @@ export function detailDialog({ labels, product, score, picture, photo, explain, 
       const small = picture(variant);
       return h('li', {}, h('button', { type: 'button', class: 'variant', onclick: () => (dialog.close(), open(variant)) },
         h('span', { class: 'tile' }, image(small, { alt: '', decoding: 'async' })),
-        h('span', { class: 'variant-name' }, variant.title), h('span', { class: 'variant-price' }, priceOf(variant))));
+        h('span', { class: 'variant-name' }, variant.title), h('span', { class: 'variant-price' }, priceOf(variant, labels))));
     }));
   }, () => {});
 
@@ -87,4 +85,28 @@ export function detailDialog({ labels, product, score, picture, photo, explain, 
   });
   dialog.addEventListener('close', () => dialog.remove());
   return dialog;
+}
+
+/**
+ * The picture that matched, large; where there are several, all of them to choose from.
+ * @param {Labels} labels
+ * @param {Product} product
+ * @param {number} shown
+ * @param {(product: Product, index?: number) => string|null} picture
+ */
+function pictures(labels, product, shown, picture) {
+  const sources = (product.images ?? []).map((_, index) => picture(product, index));
+  const large = h('span', { class: 'tile' });
+  const choices = sources.length < 2 ? [] : sources.map((source, index) => h('button', {
+    type: 'button', class: 'tile', 'aria-label': fill(labels.pictureOf, { number: index + 1, count: sources.length }),
+    onclick: () => show(index),
+  }, image(source, { alt: '', decoding: 'async' })));
+  const show = (/** @type {number} */ index) => {
+    large.replaceChildren(image(sources[index] ?? null, { alt: product.title }));
+    choices.forEach((choice, i) => choice.setAttribute('aria-pressed', String(i === index)));
+  };
+  show(Math.max(0, Math.min(shown, sources.length - 1)));
+  return h('figure', { class: 'pictures' }, large,
+    choices.length > 0 && h('div', { class: 'picture-choices', role: 'group', 'aria-label': labels.pictures }, ...choices),
+    h('figcaption', {}, product.title));
 }

@@ -38,18 +38,18 @@
  * @property {string} id
  * @property {string} title
  * @property {string} [url]
- * @property {string} [image]
- * @property {string} [thumb] relative to the manifest
- * @property {number} [price]
+ * @property {{image: string, thumb?: string}[]} [images] the main one first; `image` as the feed names it, `thumb` relative to the manifest
+ * @property {number} [price] what a shopper pays
+ * @property {number} [listPrice] before a sale
  * @property {string} [currency] ISO 4217
  * @property {string} [category]
- * @property {string} [availability]
+ * @property {"in_stock"|"out_of_stock"|"preorder"|"backorder"} [availability]
  * @property {Record<string, string>} [attributes]
  * @property {string} [variantOf] id of the product that stands for it and its other variants
  *
  * @typedef {object} Filter
  * @property {string[]} [category] any of these
- * @property {string[]} [availability] any of these
+ * @property {string[]} [availability] any of the four
  * @property {{min?: number, max?: number}} [price] both ends included
  * @property {Record<string, string[]>} [attributes] for each column, any of these values
  *
@@ -80,6 +80,7 @@
  * @property {string} id
  * @property {number} score cosine, -1 to 1
  * @property {Product} product
+ * @property {number} [image] which of the product's images matched; 0, the main one, if absent
  * @property {string[]} [variants] ids of products that show the same thing and are no hits of their own
  *
  * @typedef {object} Answer
@@ -205,18 +206,27 @@ export type Product = {
     id: string;
     title: string;
     url?: string;
-    image?: string;
     /**
-     * relative to the manifest
+     * the main one first; `image` as the feed names it, `thumb` relative to the manifest
      */
-    thumb?: string;
+    images?: {
+        image: string;
+        thumb?: string;
+    }[];
+    /**
+     * what a shopper pays
+     */
     price?: number;
+    /**
+     * before a sale
+     */
+    listPrice?: number;
     /**
      * ISO 4217
      */
     currency?: string;
     category?: string;
-    availability?: string;
+    availability?: "in_stock" | "out_of_stock" | "preorder" | "backorder";
     attributes?: Record<string, string>;
     /**
      * id of the product that stands for it and its other variants
@@ -229,7 +239,7 @@ export type Filter = {
      */
     category?: string[];
     /**
-     * any of these
+     * any of the four
      */
     availability?: string[];
     /**
@@ -313,6 +323,10 @@ export type Hit = {
      */
     score: number;
     product: Product;
+    /**
+     * which of the product's images matched; 0, the main one, if absent
+     */
+    image?: number;
     /**
      * ids of products that show the same thing and are no hits of their own
      */
@@ -475,6 +489,13 @@ export type Labels = {
     price: string;
     category: string;
     availability: string;
+    inStock: string;
+    outOfStock: string;
+    preorder: string;
+    backorder: string;
+    before: string;
+    pictures: string;
+    pictureOf: string;
     attribution: string;
     maskTitle: string;
     maskTitleOnly: string;
@@ -669,9 +690,11 @@ export declare class LookAlike extends Base {
     /**
      * Products of the catalogue, spread over its categories.
      * @param {number} count
-     * @returns {Promise<Product[]>} pictures as absolute URLs
+     * @returns {Promise<(Product & {thumb?: string})[]>} `thumb` is the absolute address of the main picture
      */
-    sample(count: number): Promise<Product[]>;
+    sample(count: number): Promise<(Product & {
+        thumb?: string;
+    })[]>;
     /**
      * Opens the file chooser.
      * @param {{camera?: boolean}} [options]

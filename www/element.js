@@ -223,7 +223,7 @@ export class LookAlike extends Base {
   /**
    * Products of the catalogue, spread over its categories.
    * @param {number} count
-   * @returns {Promise<Product[]>} pictures as absolute URLs
+   * @returns {Promise<(Product & {thumb?: string})[]>} `thumb` is the absolute address of the main picture
    */
   async sample(count) {
     return (await this.#upgrade()).sample(count);

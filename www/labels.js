@@ -65,6 +65,13 @@ export const LABELS = {
   price: 'Price',
   category: 'Category',
   availability: 'Availability',
+  inStock: 'In stock',
+  outOfStock: 'Out of stock',
+  preorder: 'Pre-order',
+  backorder: 'On back order',
+  before: 'before {price}',
+  pictures: 'Pictures',
+  pictureOf: 'Picture {number} of {count}',
   attribution: 'Pictures and data',
 
   maskTitle: 'Paint over what does not count',

@@ -3,6 +3,7 @@
  * directions to other groups, likes, filters. Holds the state and its history; the widget searches.
  */
 import { h, icon } from './dom.js';
+import { availabilityName } from './facts.js';
 import { fill } from './labels.js';
 
 /**
@@ -120,9 +121,9 @@ export class Refine extends EventTarget {
     this.#set({ unlike: toggled(unlike, id), like: like.filter((each) => each !== id) }, 'vote');
   }
 
-  /** @param {string|undefined} id starts from this product; likes and directions of the old start go */
-  startFrom(id) {
-    this.#set({ productId: id, like: undefined, unlike: undefined, toward: undefined, walk: undefined }, 'start');
+  /** @param {Query} state that the search has come to by itself, as a step that can be undone */
+  follow(state) {
+    this.#step(state, 'start');
   }
 
   resetFilters() {
@@ -131,6 +132,7 @@ export class Refine extends EventTarget {
 
   /** @param {boolean} has */
   set hasMask(has) {
+    if (has === this.#hasMask) return;
     this.#hasMask = has;
     this.#render();
   }
@@ -183,9 +185,18 @@ export class Refine extends EventTarget {
    * @param {string} kind changes of one kind in quick succession, such as of a slider, are one step
    */
   #set(change, kind) {
+    if (this.#step({ ...this.#state, ...change }, kind)) this.dispatchEvent(new Event('change'));
+  }
+
+  /**
+   * @param {Query} state
+   * @param {string} kind
+   * @returns {boolean} whether it differs from the last one
+   */
+  #step(state, kind) {
     const before = JSON.stringify(this.#state);
-    const next = tidy({ ...this.#state, ...change });
-    if (JSON.stringify(next) === before) return;
+    const next = tidy(state);
+    if (JSON.stringify(next) === before) return false;
     const now = performance.now();
     const drags = kind === 'walk' || kind.startsWith('strength') || kind === 'min';
     if (!(drags && kind === this.#lastKind && now - this.#lastAt < 1500)) this.#past.push(before);
@@ -193,7 +204,7 @@ export class Refine extends EventTarget {
     this.#lastAt = now;
     this.#state = next;
     this.#render();
-    this.dispatchEvent(new Event('change'));
+    return true;
   }
 
   #render() {
@@ -284,7 +295,7 @@ export class Refine extends EventTarget {
         const box = h('input', { type: 'checkbox', onchange: () => this.#choose(column, value) });
         box.dataset.column = column;
         box.dataset.value = value;
-        return h('label', {}, box, h('span', {}, value), h('span', { class: 'facet-count' }, String(count)));
+        return h('label', {}, box, h('span', {}, column === 'availability' ? availabilityName(value, labels) : value), h('span', { class: 'facet-count' }, String(count)));
       }))));
     if (price) {
       const bound = (/** @type {"min"|"max"} */ end, /** @type {string} */ label) => {

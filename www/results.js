@@ -1,5 +1,6 @@
 /** Lists of products, and what differs between two of them. */
 import { h, icon, picture } from './dom.js';
+import { availabilityOf, priceOf } from './facts.js';
 import { fill } from './labels.js';
 
 /**
@@ -14,7 +15,7 @@ import { fill } from './labels.js';
  * @property {((hit: Hit) => void)|null} like null where the engine has no algebra
  * @property {((hit: Hit) => void)|null} unlike
  * @property {(hit: Hit, card: HTMLElement|null) => void} peek the pointer or the focus is on this card; null: gone
- * @property {(product: Product) => string|null} picture its URL
+ * @property {(product: Product, index?: number) => string|null} picture its URL
  */
 
 /**
@@ -112,13 +113,12 @@ export class ResultList {
   #card(hit) {
     const { product } = hit;
     const { labels, actions } = this;
-    const source = actions.picture(product);
     // A card outlives the answer that it was made for.
     const open = () => actions.open(this.#hits.get(hit.id) ?? hit);
     const tile = h('button', {
       type: 'button', class: 'tile', part: 'picture', 'aria-label': fill(labels.details, { title: product.title }),
       onclick: open,
-    }, picture(source, { alt: '', loading: 'lazy', decoding: 'async', draggable: false }));
+    });
     const tools = h('div', { class: 'card-tools' });
     if (actions.like && actions.unlike) {
       const { like, unlike } = actions;
@@ -138,9 +138,8 @@ export class ResultList {
       h('div', { class: 'facts' },
         h('span', { class: 'category' }, product.category ?? ''),
         h('span', { class: 'score', part: 'score' })),
-      h('p', { class: 'price' }));
-    const price = card.querySelector('.price');
-    if (price) price.textContent = priceOf(product);
+      h('p', { class: 'price', part: 'price' }, priceOf(product, labels)),
+      h('p', { class: 'availability', part: 'availability', 'data-availability': product.availability ?? '' }, availabilityOf(product, labels)));
     card.dataset.id = hit.id;
     card.addEventListener('pointerenter', () => actions.peek(hit, card));
     card.addEventListener('pointerleave', () => actions.peek(hit, null));
@@ -157,7 +156,14 @@ export class ResultList {
    * @param {{likes?: string[], unlikes?: string[]}} votes
    */
   #update(card, hit, place, mark, votes) {
-    const { labels } = this;
+    const { labels, actions } = this;
+    // Another answer may have found the product by another of its pictures.
+    const shown = String(hit.image ?? 0);
+    const tile = card.querySelector('.tile');
+    if (tile && card.dataset.image !== shown) {
+      card.dataset.image = shown;
+      tile.replaceChildren(picture(actions.picture(hit.product, hit.image), { alt: '', loading: 'lazy', decoding: 'async', draggable: false }));
+    }
     const score = card.querySelector('.score');
     if (score instanceof HTMLElement) {
       score.textContent = hit.score.toFixed(2);
@@ -210,16 +216,5 @@ function move(cards, places) {
     else if (from.left !== to.left || from.top !== to.top) {
       card.animate({ transform: [`translate(${from.left - to.left}px, ${from.top - to.top}px)`, 'none'] }, { duration: 320, easing: 'cubic-bezier(.2, .7, .2, 1)' });
     }
-  }
-}
-
-/** @param {Product} product */
-export function priceOf({ price, currency }) {
-  if (typeof price !== 'number') return '';
-  try {
-    return new Intl.NumberFormat(undefined, currency ? { style: 'currency', currency } : {}).format(price);
-  } catch {
-    // A feed may name a currency that no one knows.
-    return `${price} ${currency ?? ''}`.trim();
   }
 }

@@ -36,8 +36,8 @@ export async function makeSamples(element) {
 }
 
 /**
- * @param {Product} front
- * @param {Product} beside
+ * @param {Product & {thumb?: string}} front
+ * @param {Product & {thumb?: string}} beside
  * @param {number} side
  */
 async function draw(front, beside, side) {
@@ -56,7 +56,7 @@ async function draw(front, beside, side) {
   return canvas;
 }
 
-/** @param {Product} product */
+/** @param {Product & {thumb?: string}} product */
 async function picture({ thumb }) {
   const image = new Image();
   image.crossOrigin = 'anonymous';

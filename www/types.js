@@ -78,6 +78,7 @@
  * @property {string} id
  * @property {number} score cosine, -1 to 1
  * @property {Product} product
+ * @property {number} [image] which of the product's images matched; 0, the main one, if absent
  * @property {string[]} [variants] ids of products that show the same thing and are no hits of their own
  *
  * @typedef {object} Answer

@@ -102,6 +102,17 @@ export class MaskEditor extends EventTarget {
     this.#state();
   }
 
+  /** Forgets photo and paint. */
+  clearPhoto() {
+    this.#bitmap?.close();
+    this.#bitmap = null;
+    this.#raster = new Raster(1, 1);
+    this.#history = new History(this.#raster.data);
+    this.#layers.clear();
+    this.#use(this.#toolName);
+    this.#state();
+  }
+
   get bitmap() {
     return this.#bitmap;
   }
@@ -224,7 +235,7 @@ export class MaskEditor extends EventTarget {
     this.#observer.disconnect();
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#rest);
-    this.#layers.destroy();
+    this.#layers.clear();
     this.#bitmap?.close();
     this.#bitmap = null;
   }

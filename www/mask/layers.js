@@ -64,10 +64,13 @@ export class Layers {
     if (this.#intent === 'only') this.#colourAll();
   }
 
-  /** Nothing is drawn after this. */
-  destroy() {
+  /** Nothing of the photo stays; nothing is drawn until there is another. */
+  clear() {
     clearTimeout(this.#rest);
     this.#bitmap = null;
+    this.#raster = null;
+    this.#drawn = '';
+    for (const canvas of [this.#top, this.below, this.#paint]) canvas.width = canvas.height = 1;
   }
 
   #colourAll() {
