@@ -130,7 +130,7 @@ fn folders_that_cannot_be_read_are_said_and_passed_over() {
     use std::os::unix::fs::PermissionsExt;
     let folder = shop(&["a.png", "locked/b.png"]);
     let locked = folder.path().join("locked");
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     let readable = fs::read_dir(&locked).is_ok();
     let (names, _, notes) = names(folder.path());
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
