@@ -37,8 +37,9 @@ export function pictureOf({ images = [] }, index, manifest) {
  */
 function webAddress(text, base) {
   try {
-    const url = new URL(text, base);
-    return /^https?:$/.test(url.protocol) ? url.href : null;
+    const { protocol, hostname, href } = new URL(text, base);
+    // Some browsers take a space in a host's name.
+    return /^https?:$/.test(protocol) && !hostname.includes('%') ? href : null;
   } catch {
     return null;
   }

@@ -3,6 +3,7 @@
  * waits is rejected, and the next `connect` starts a new one.
  */
 import { LookalikeError, aborted, asError, fromWire } from './errors.js';
+import { scriptUrl } from './trusted.js';
 
 /** @import { Progress } from './types.js' */
 
@@ -57,7 +58,7 @@ export class Client extends EventTarget {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#port.onmessage = ({ data }) => this.#receive(data);
-    const fail = (/** @type {string} */ message, /** @type {unknown} */ cause) => this.#die(new LookalikeError('worker', message, { cause }));
+    const fail = (/** @type {LookalikeError} */ error) => this.#die(error);
     this.#stop = new URL(worker).origin === location.origin
       ? startWorker(worker, { manifest, pkg, threads }, port2, fail)
       : startFrame(worker, { manifest, pkg, threads }, port2, fail);
@@ -147,23 +148,40 @@ export class Client extends EventTarget {
  * @param {string} url
  * @param {object} greeting
  * @param {MessagePort} port
- * @param {(message: string, cause?: unknown) => void} fail
+ * @param {(error: LookalikeError) => void} fail
  * @returns {() => void} ends it
  */
 function startWorker(url, greeting, port, fail) {
   try {
-    const worker = new Worker(url, { type: 'module', name: 'lookalike' });
-    worker.onerror = (event) => {
+    const worker = new Worker(scriptUrl(url), { type: 'module', name: 'lookalike' });
+    worker.onerror = async (event) => {
       event.preventDefault();
-      fail(`The search worker could not run: ${event.message ?? url}`);
+      // A script that fails has a message; one that did not arrive has none.
+      fail(event.message ? new LookalikeError('worker', `The search worker could not run: ${event.message}`) : await whyMissing(url));
     };
     worker.postMessage(greeting, [port]);
     return () => worker.terminate();
   } catch (cause) {
-    // The page's policy forbids it; told after the constructor, so that listeners hear it.
-    queueMicrotask(() => fail('This page does not allow the search worker.', cause));
+    // Told after the constructor, so that listeners hear it.
+    queueMicrotask(() => fail(new LookalikeError('worker', `This page's policy does not allow the search worker ${url} (${asError(cause).message})`, { cause })));
     return () => {};
   }
+}
+
+/**
+ * Browsers do not say why a script did not arrive.
+ * @param {string} url
+ * @returns {Promise<LookalikeError>}
+ */
+async function whyMissing(url) {
+  if (navigator.onLine === false) return new LookalikeError('offline', `${url}: not on this device`);
+  try {
+    const { ok, status } = await fetch(url, { cache: 'no-cache', credentials: 'omit' });
+    if (!ok) return new LookalikeError('missing', `${url}: the server answered ${status}`);
+  } catch (cause) {
+    return new LookalikeError('network', `${url}: could not be fetched`, { cause });
+  }
+  return new LookalikeError('worker', `The search worker could not run: ${url}, or a script that it imports, was refused`);
 }
 
 /**
@@ -172,7 +190,7 @@ function startWorker(url, greeting, port, fail) {
  * @param {string} worker
  * @param {object} greeting
  * @param {MessagePort} port
- * @param {(message: string, cause?: unknown) => void} fail
+ * @param {(error: LookalikeError) => void} fail
  * @returns {() => void} ends it
  */
 function startFrame(worker, greeting, port, fail) {
@@ -183,14 +201,16 @@ function startFrame(worker, greeting, port, fail) {
   frame.title = 'Lookalike';
   frame.tabIndex = -1;
   frame.setAttribute('aria-hidden', 'true');
-  const timer = setTimeout(() => fail(`${frame.src} did not load; the page's policy may need frame-src ${origin}`), FRAME_MS);
+  const timer = setTimeout(() => fail(navigator.onLine === false
+    ? new LookalikeError('offline', `${frame.src}: not on this device`)
+    : new LookalikeError('worker', `${frame.src} did not load; the page's policy may need frame-src ${origin}`)), FRAME_MS);
   const listen = (/** @type {MessageEvent} */ event) => {
     if (event.source !== frame.contentWindow || event.origin !== origin) return;
     if (event.data?.lookalike === 'frame-ready') {
       clearTimeout(timer);
       frame.contentWindow?.postMessage({ lookalike: 'connect', worker, greeting }, origin, [port]);
     } else if (event.data?.lookalike === 'worker-failed') {
-      fail(`The search worker could not run: ${event.data.message}`);
+      fail(new LookalikeError('worker', `The search worker could not run: ${event.data.message}`));
     }
   };
   addEventListener('message', listen);

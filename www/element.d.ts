@@ -432,9 +432,9 @@ export type LookalikeEngine = {
 
 export type Labels = {
     choose: string;
-    camera: string;
     dropTitle: string;
     dropHint: string;
+    camera: string;
     dropNow: string;
     another: string;
     removePhoto: string;
@@ -548,6 +548,9 @@ export type Labels = {
     helpKeys: string[][];
     helpGestures: string[][];
     errors: {
+        setup: string[];
+        'no-picture': string[];
+        offline: string[];
         'bad-picture': string[];
         'cut-off': string[];
         heic: string[];
@@ -564,11 +567,8 @@ export type Labels = {
         internal: string[];
         missing: string[];
         network: string[];
-        offline: string[];
         aborted: string[];
         worker: string[];
-        setup: string[];
-        'no-picture': string[];
         'bad-url': string[];
     };
 };
@@ -583,11 +583,12 @@ declare const Base: typeof HTMLElement;
  * @attr {string} manifest - URL of the catalogue's manifest.json
  * @attr {string} product-id - start from this product instead of a photo; no model is downloaded
  * @attr {string} src - URL of a photo to start from
- * @attr {number} [k=20] - how many results
+ * @attr {number} [k=20] - how many results at first, 1 to 1000
  * @attr {"lazy"|"visible"|"eager"} [loading="lazy"] - download on intent, when scrolled near, or at once
  * @attr {"ignore"|"only"} [intent="ignore"] - what the paint means
  * @attr {boolean} browse - offers products of the catalogue to start from
  * @attr {boolean} compact - no photo area until there is a photo
+ * @attr {"focus"|"page"} [paste="focus"] - takes pictures that are pasted while it has the focus, or also while nothing on the page has
  * @attr {string} pkg - URL of lookalike.js, the engine; default ../pkg/lookalike.js beside this module
  * @attr {string} worker - URL of worker.js; default beside this module
  *
@@ -613,6 +614,8 @@ declare const Base: typeof HTMLElement;
  * @csspart picture - a result's picture
  * @csspart name - a result's name
  * @csspart score - a result's score
+ * @csspart price - a result's price
+ * @csspart availability - whether a result can be had
  * @csspart message - an error message
  * @csspart progress - the download's progress
  * @csspart attribution - whose pictures these are
@@ -639,7 +642,7 @@ export declare class LookAlike extends Base {
     /** @returns {string|null} URL of a photo to start from */
     get src(): string | null;
     set src(value: string | null);
-    /** @returns {number} how many results, 1 to 100 */
+    /** @returns {number} how many results at first, 1 to 1000 */
     get k(): number;
     set k(value: number);
     /** @returns {"lazy"|"visible"|"eager"} when to download */
@@ -654,13 +657,16 @@ export declare class LookAlike extends Base {
     /** @returns {boolean} whether the photo area waits for a photo */
     get compact(): boolean;
     set compact(value: boolean);
+    /** @returns {"focus"|"page"} when pasted pictures are meant for it */
+    get paste(): "focus" | "page";
+    set paste(value: "focus" | "page");
     /** @returns {string|null} URL of lookalike.js */
     get pkg(): string | null;
     set pkg(value: string | null);
     /** @returns {string|null} URL of worker.js */
     get worker(): string | null;
     set worker(value: string | null);
-    /** @returns {Labels} the words in use; assign an object with those that differ */
+    /** @returns {Labels} the words in use, before it has loaded those of the empty photo area alone; assign an object with those that differ */
     get labels(): Labels;
     /** @param {Partial<Labels>} labels */
     set labels(labels: Partial<Labels>);
@@ -674,15 +680,18 @@ export declare class LookAlike extends Base {
         product: Answer | null;
     };
     /**
-     * Loads the interface and starts the downloads; called by itself on intent.
+     * Loads the interface and starts the downloads; called by itself on intent. Out of the page, it waits until the element
+     * is in it.
      * @param {{model?: boolean}} [options] whether the network is wanted too, which photos need
      */
     load({ model }?: {
         model?: boolean;
     }): Promise<void>;
     /**
-     * Searches with this photo.
+     * Searches with this photo. Out of the page, it waits until the element is in it.
      * @param {Blob|string} photo a file, or the URL of a picture
+     * @returns {Promise<void>} resolves when the photo has taken the place of the one before; rejects with an error that has
+     *   a `kind` where it cannot be read, or ("aborted") where another photo or the element's end came first
      */
     setPhoto(photo: Blob | string): Promise<void>;
     /** Removes the photo and everything made of it. */
@@ -705,9 +714,10 @@ export declare class LookAlike extends Base {
     /**
      * What was dropped or pasted, through the same door as a chosen file.
      * @param {DataTransfer} data
+     * @param {boolean} [aimed] whether it was meant for this element: else only a picture is taken
      * @returns {boolean} whether there was something to take
      */
-    accept(data: DataTransfer): boolean;
+    accept(data: DataTransfer, aimed?: boolean): boolean;
     connectedCallback(): void;
     disconnectedCallback(): void;
     /**

@@ -7,13 +7,15 @@
  * @import { Widget } from './widget.js'
  */
 import { h, icon } from './dom.js';
-import { LABELS } from './labels.js';
+import { WORDS } from './words.js';
 
 /** Makes importing safe where there is no DOM. */
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
 /** A pointer that crosses the element on its way elsewhere means nothing yet. */
 const HOVER_MS = 120;
+/** An element that is out of the page for longer has not been moved but removed. */
+const GRACE_MS = 1_000;
 
 const CSS = `
 :host {
@@ -32,6 +34,8 @@ const CSS = `
 }
 :host([hidden]) { display: none; }
 *, ::before, ::after { box-sizing: border-box; }
+.ruler { block-size: 0; overflow: clip; visibility: hidden; }
+.ruler i { display: inline-block; inline-size: 16rem; }
 [hidden] { display: none !important; }
 .drop {
   display: grid; place-items: center; align-content: center; gap: .35rem;
@@ -60,6 +64,10 @@ button { font: inherit; color: inherit; cursor: pointer; }
 
 /** @type {CSSStyleSheet|undefined} */
 let sheet;
+/** The elements in the page, in the order in which they came. @type {Set<LookAlike>} */
+const inPage = new Set();
+/** The one that was used last. @type {LookAlike|null} */
+let inUse = null;
 
 /**
  * Finds similar products from a photo, in the browser. The photo goes nowhere.
@@ -69,11 +77,12 @@ let sheet;
  * @attr {string} manifest - URL of the catalogue's manifest.json
  * @attr {string} product-id - start from this product instead of a photo; no model is downloaded
  * @attr {string} src - URL of a photo to start from
- * @attr {number} [k=20] - how many results
+ * @attr {number} [k=20] - how many results at first, 1 to 1000
  * @attr {"lazy"|"visible"|"eager"} [loading="lazy"] - download on intent, when scrolled near, or at once
  * @attr {"ignore"|"only"} [intent="ignore"] - what the paint means
  * @attr {boolean} browse - offers products of the catalogue to start from
  * @attr {boolean} compact - no photo area until there is a photo
+ * @attr {"focus"|"page"} [paste="focus"] - takes pictures that are pasted while it has the focus, or also while nothing on the page has
  * @attr {string} pkg - URL of lookalike.js, the engine; default ../pkg/lookalike.js beside this module
  * @attr {string} worker - URL of worker.js; default beside this module
  *
@@ -99,6 +108,8 @@ let sheet;
  * @csspart picture - a result's picture
  * @csspart name - a result's name
  * @csspart score - a result's score
+ * @csspart price - a result's price
+ * @csspart availability - whether a result can be had
  * @csspart message - an error message
  * @csspart progress - the download's progress
  * @csspart attribution - whose pictures these are
@@ -115,14 +126,16 @@ let sheet;
  * @cssprop --look-alike-font - font family
  */
 export class LookAlike extends Base {
-  static observedAttributes = ['manifest', 'product-id', 'src', 'k', 'loading', 'intent', 'browse', 'compact', 'pkg', 'worker'];
+  static observedAttributes = ['manifest', 'product-id', 'src', 'k', 'loading', 'intent', 'browse', 'compact', 'paste', 'pkg', 'worker'];
 
   /** @type {Widget|null} */
   #widget = null;
   /** @type {Promise<Widget>|null} */
   #loading = null;
-  /** @type {Labels} */
-  #labels = LABELS;
+  /** Whose words are used: the facade has few. */
+  #words = /** @type {Labels} */ (WORDS);
+  /** @type {Partial<Labels>} */
+  #ownWords = {};
   /** @type {HTMLElement|null} */
   #facade = null;
   /** @type {AbortController|null} ends the listeners outside of the element */
@@ -131,6 +144,10 @@ export class LookAlike extends Base {
   #hover;
   /** @type {Query} */
   #query = {};
+  /** Counts photos that were set or cleared: the last one counts. */
+  #photos = 0;
+  /** Who waits for the element to be in the page. @type {(() => void)[]} */
+  #waiting = [];
 
   /** @returns {string} URL of manifest.json */
   get manifest() { return this.getAttribute('manifest') ?? ''; }
@@ -144,10 +161,10 @@ export class LookAlike extends Base {
   get src() { return this.getAttribute('src'); }
   set src(value) { this.#set('src', value); }
 
-  /** @returns {number} how many results, 1 to 100 */
+  /** @returns {number} how many results at first, 1 to 1000 */
   get k() {
     const k = Number(this.getAttribute('k') ?? 20);
-    return Number.isInteger(k) && k >= 1 && k <= 100 ? k : 20;
+    return Number.isInteger(k) && k >= 1 && k <= 1000 ? k : 20;
   }
   set k(value) { this.setAttribute('k', String(value)); }
 
@@ -170,6 +187,10 @@ export class LookAlike extends Base {
   get compact() { return this.hasAttribute('compact'); }
   set compact(value) { this.toggleAttribute('compact', value); }
 
+  /** @returns {"focus"|"page"} when pasted pictures are meant for it */
+  get paste() { return this.getAttribute('paste') === 'page' ? 'page' : 'focus'; }
+  set paste(value) { this.setAttribute('paste', value); }
+
   /** @returns {string|null} URL of lookalike.js */
   get pkg() { return this.getAttribute('pkg'); }
   set pkg(value) { this.#set('pkg', value); }
@@ -178,11 +199,13 @@ export class LookAlike extends Base {
   get worker() { return this.getAttribute('worker'); }
   set worker(value) { this.#set('worker', value); }
 
-  /** @returns {Labels} the words in use; assign an object with those that differ */
-  get labels() { return this.#labels; }
+  /** @returns {Labels} the words in use, before it has loaded those of the empty photo area alone; assign an object with those that differ */
+  get labels() {
+    return { ...this.#words, ...this.#ownWords, errors: { ...this.#words.errors, ...this.#ownWords.errors } };
+  }
   /** @param {Partial<Labels>} labels */
   set labels(labels) {
-    this.#labels = { ...LABELS, ...labels, errors: { ...LABELS.errors, ...labels.errors } };
+    this.#ownWords = labels;
     if (this.#widget) this.#widget.relabel();
     else if (this.shadowRoot) this.#renderFacade();
   }
@@ -199,7 +222,8 @@ export class LookAlike extends Base {
   get results() { return this.#widget?.results ?? { whole: null, masked: null, product: null }; }
 
   /**
-   * Loads the interface and starts the downloads; called by itself on intent.
+   * Loads the interface and starts the downloads; called by itself on intent. Out of the page, it waits until the element
+   * is in it.
    * @param {{model?: boolean}} [options] whether the network is wanted too, which photos need
    */
   async load({ model = this.productId === null } = {}) {
@@ -208,15 +232,21 @@ export class LookAlike extends Base {
   }
 
   /**
-   * Searches with this photo.
+   * Searches with this photo. Out of the page, it waits until the element is in it.
    * @param {Blob|string} photo a file, or the URL of a picture
+   * @returns {Promise<void>} resolves when the photo has taken the place of the one before; rejects with an error that has
+   *   a `kind` where it cannot be read, or ("aborted") where another photo or the element's end came first
    */
   async setPhoto(photo) {
-    await (await this.#upgrade()).setPhoto(photo);
+    const mine = ++this.#photos;
+    const widget = await this.#upgrade();
+    if (mine !== this.#photos) throw called('Another photo came first, or this one was removed.');
+    await widget.setPhoto(photo);
   }
 
   /** Removes the photo and everything made of it. */
   async clearPhoto() {
+    this.#photos++;
     await this.#widget?.clearPhoto();
   }
 
@@ -247,18 +277,17 @@ export class LookAlike extends Base {
   /**
    * What was dropped or pasted, through the same door as a chosen file.
    * @param {DataTransfer} data
+   * @param {boolean} [aimed] whether it was meant for this element: else only a picture is taken
    * @returns {boolean} whether there was something to take
    */
-  accept(data) {
-    const file = [...data.files].find((each) => each.type.startsWith('image/')) ?? data.files[0];
+  accept(data, aimed = true) {
+    const files = [...data.files];
+    const picture = files.find(({ type, name }) => type.startsWith('image/') || /\.(hei[cf]|avif)$/i.test(name));
     const address = data.getData('text/uri-list').split('\n').find((line) => /^https?:/.test(line))
       ?? data.getData('text/plain').trim().match(/^https?:\S+$/)?.[0];
-    const photo = file ?? address;
-    if (photo) {
-      this.setPhoto(photo).catch(() => {});
-      return true;
-    }
-    return false;
+    const photo = picture ?? (aimed ? files[0] ?? address : undefined);
+    if (photo) this.setPhoto(photo).catch(() => {});
+    return photo !== undefined;
   }
 
   connectedCallback() {
@@ -267,16 +296,23 @@ export class LookAlike extends Base {
       sheet ??= new CSSStyleSheet();
       if (sheet.cssRules.length === 0) sheet.replaceSync(CSS);
       root.adoptedStyleSheets = [sheet];
-      for (const name of ['manifest', 'productId', 'src', 'k', 'loading', 'intent', 'browse', 'compact', 'pkg', 'worker', 'labels', 'query']) this.#adopt(name);
+      for (const name of ['manifest', 'productId', 'src', 'k', 'loading', 'intent', 'browse', 'compact', 'paste', 'pkg', 'worker', 'labels', 'query']) this.#adopt(name);
+      // As wide in a row, a float or a dialog as it would be with its results, which do not count for its width.
+      root.append(h('div', { class: 'ruler' }, h('i'), h('i'), h('i')));
       this.#renderFacade();
     }
+    inPage.add(this);
     this.#connection = new AbortController();
     const { signal } = this.#connection;
     this.addEventListener('pointerenter', () => {
+      inUse = this;
       this.#hover = setTimeout(() => this.#intent(), HOVER_MS);
     }, { signal });
     this.addEventListener('pointerleave', () => clearTimeout(this.#hover), { signal });
-    this.addEventListener('focusin', () => this.#intent(), { signal });
+    this.addEventListener('focusin', () => {
+      inUse = this;
+      this.#intent();
+    }, { signal });
     this.addEventListener('dragover', (event) => this.#dragOver(event), { signal });
     this.addEventListener('dragleave', (event) => {
       if (!event.relatedTarget || !this.contains(/** @type {Node} */ (event.relatedTarget))) this.#over(false);
@@ -286,9 +322,12 @@ export class LookAlike extends Base {
       this.#over(false);
       if (event.dataTransfer && !this.accept(event.dataTransfer)) this.#refuse('no-picture');
     }, { signal });
-    document.addEventListener('paste', (event) => this.#paste(event), { signal });
+    // On the way up, even from within a closed shadow root, it comes by here only if it was aimed at this element.
+    this.addEventListener('paste', (event) => this.#paste(event, true), { signal });
+    document.addEventListener('paste', (event) => this.#paste(event, false), { signal });
 
     this.#widget?.attach();
+    for (const go of this.#waiting.splice(0)) go();
     if (this.#widget?.isReady) return;
     if (this.loading === 'eager' || this.src) this.load().catch(() => {});
     else if (this.loading === 'visible' || this.productId !== null) this.#whenNear(signal);
@@ -296,6 +335,8 @@ export class LookAlike extends Base {
 
   disconnectedCallback() {
     this.#connection?.abort();
+    inPage.delete(this);
+    if (inUse === this) inUse = null;
     clearTimeout(this.#hover);
     this.#widget?.detach();
   }
@@ -351,28 +392,45 @@ export class LookAlike extends Base {
     signal.addEventListener('abort', () => observer.disconnect(), { once: true });
   }
 
-  #upgrade() {
-    this.#loading ??= this.#start().catch((thrown) => {
-      this.#loading = null;
-      this.#refuse('setup', thrown);
-      throw thrown;
-    });
-    return this.#loading;
+  /** The interface, when the element is in the page; called off where it was taken out meanwhile. */
+  async #upgrade() {
+    const wasThere = this.isConnected;
+    let widget;
+    do {
+      if (!this.isConnected) {
+        await new Promise((resolve, reject) => {
+          this.#waiting.push(() => resolve(undefined));
+          if (wasThere) setTimeout(() => reject(called('The element was taken out of the page.')), GRACE_MS);
+        });
+      }
+      this.#loading ??= this.#start().catch((thrown) => {
+        this.#loading = null;
+        this.#refuse(navigator.onLine === false ? 'offline' : 'setup', thrown);
+        throw thrown;
+      });
+      widget = await this.#loading;
+    } while (!this.isConnected);
+    return widget;
   }
 
   async #start() {
-    const { createWidget } = await import('./widget.js');
+    const { LABELS, createWidget } = await import('./widget.js');
+    this.#words = LABELS;
     const widget = await createWidget(this, this.#query);
+    // Whoever had come as far as the facade goes on from there.
+    const at = this.#facade?.contains(this.shadowRoot?.activeElement ?? null) ? this.shadowRoot?.activeElement : null;
     this.#facade?.remove();
     this.#widget = widget;
     if (this.isConnected) widget.attach();
+    if (at) widget.focus(at.matches('[part=choose]'));
     return widget;
   }
 
   #renderFacade() {
     const { labels } = this;
     const choose = h('button', { type: 'button', class: 'primary', part: 'choose', onclick: () => this.pick() }, icon('photo'), labels.choose);
-    const facade = h('div', { class: 'drop', part: 'drop', hidden: this.productId !== null || this.compact },
+    // A click on it takes the focus, so that what is pasted next is meant for it.
+    const facade = h('div', { class: 'drop', part: 'drop', tabIndex: -1, hidden: this.productId !== null || this.compact },
       icon('photo'),
       h('slot', { name: 'placeholder' }, h('strong', {}, labels.dropTitle), h('p', {}, labels.dropHint)),
       h('div', { class: 'buttons' }, choose),
@@ -397,20 +455,24 @@ export class LookAlike extends Base {
     for (const area of this.shadowRoot?.querySelectorAll('.drop') ?? []) area.classList.toggle('over', over);
   }
 
-  /** @param {ClipboardEvent} event */
-  #paste(event) {
-    const target = event.composedPath()[0];
-    if (target instanceof Element && target.closest('input:not([type=range], [type=radio], [type=checkbox]), textarea, [contenteditable]')) return;
-    // Among several, the one in use; else the first.
-    const all = /** @type {LookAlike[]} */ ([...document.querySelectorAll('look-alike')]);
-    const chosen = all.find((each) => each.matches(':focus-within')) ?? all.find((each) => each.matches(':hover')) ?? all[0];
-    if (chosen !== this || !event.clipboardData) return;
-    if (this.accept(event.clipboardData)) event.preventDefault();
-    else if (this.contains(document.activeElement) || all.length === 1) this.#refuse('no-picture');
+  /**
+   * @param {ClipboardEvent} event
+   * @param {boolean} aimed whether the focus is in this element
+   */
+  #paste(event, aimed) {
+    const [target] = event.composedPath();
+    if (event.defaultPrevented || !event.clipboardData || isForWords(target)) return;
+    if (!aimed) {
+      // Someone else has the focus, maybe within a shadow root that lets nobody look in.
+      if (target instanceof Element && target !== document.body && target !== document.documentElement) return;
+      const takers = [...inPage].filter((each) => each.paste === 'page' && each.checkVisibility());
+      if (this !== (inUse && takers.includes(inUse) ? inUse : takers[0])) return;
+    }
+    if (this.accept(event.clipboardData, aimed)) event.preventDefault();
   }
 
   /**
-   * @param {"no-picture"|"setup"} kind
+   * @param {"no-picture"|"setup"|"offline"} kind
    * @param {unknown} [cause]
    */
   #refuse(kind, cause) {
@@ -425,6 +487,17 @@ export class LookAlike extends Base {
     if (line) line.textContent = detail.message;
     if (this.#facade) this.#facade.hidden = false;
   }
+}
+
+/** @param {string} why that was called off */
+function called(why) {
+  return Object.assign(new Error(why), { kind: 'aborted' });
+}
+
+/** Whether what is pasted here becomes text. @param {EventTarget|undefined} target */
+function isForWords(target) {
+  return target instanceof HTMLElement
+    && (target.isContentEditable || target.matches('input:not([type=range], [type=radio], [type=checkbox]), textarea, select'));
 }
 
 if (globalThis.customElements && !customElements.get('look-alike')) customElements.define('look-alike', LookAlike);

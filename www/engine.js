@@ -5,6 +5,8 @@
  * alone runs networks that are not quantised; the manifest says whether one needs it.
  */
 
+import { scriptUrl } from './trusted.js';
+
 /**
  * @import { LookalikeEngine } from './types.js'
  *
@@ -84,10 +86,20 @@ async function startOne(pkg, build) {
     await bindings.default({ module_or_path: wasm });
     return bindings.LookalikeEngine;
   }
-  const module = await WebAssembly.compileStreaming(wasm);
+  const module = await compile(await wasm);
   const { memory } = await bindings.default({ module_or_path: module });
   for (let i = 1; i < threadsHere(); i++) assist({ script, module, memory });
   return bindings.LookalikeEngine;
+}
+
+/**
+ * While it arrives, or after it has where the host does not say that it is wasm.
+ * @param {Response} response
+ */
+async function compile(response) {
+  if (!response.ok) throw new Error(`${response.url}: the server answered ${response.status}`);
+  const isNamed = response.headers.get('content-type') === 'application/wasm';
+  return isNamed ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
 }
 
 /**
@@ -96,7 +108,7 @@ async function startOne(pkg, build) {
  */
 function assist(engine) {
   try {
-    const helper = new Worker(new URL('./helper.js', import.meta.url), { type: 'module', name: 'lookalike helper' });
+    const helper = new Worker(scriptUrl(new URL('./helper.js', import.meta.url).href), { type: 'module', name: 'lookalike helper' });
     helper.onerror = (event) => event.preventDefault();
     helper.postMessage(engine);
   } catch {

@@ -1,13 +1,12 @@
 /**
- * Every English word of the interface, in one place. A shop gives its own through the element's `labels`
- * property: an object with any of these keys. `{name}` marks a value that is filled in.
+ * Every English word of the interface; those of the facade are in words.js. A shop gives its own through the element's
+ * `labels` property: an object with any of these keys. `{name}` marks a value that is filled in.
  */
+import { WORDS } from './words.js';
 
 export const LABELS = {
-  choose: 'Choose a photo',
+  ...WORDS,
   camera: 'Take a photo',
-  dropTitle: 'Drop a photo here',
-  dropHint: 'or paste one. It stays on this device.',
   dropNow: 'Let go to search with this photo',
   another: 'Change photo',
   removePhoto: 'Remove',
@@ -147,6 +146,7 @@ export const LABELS = {
   ],
 
   errors: {
+    ...WORDS.errors,
     'bad-picture': ['This file is not a picture that can be opened', 'Choose a JPEG, PNG, WebP, AVIF or GIF photo.'],
     'cut-off': ['This picture is incomplete', 'It seems to be cut off. Copy or download it again, then choose the new file.'],
     heic: ['HEIC photos do not open in this browser', 'Save or share the photo as JPEG and choose that, or open this page in Safari. On an iPhone: Settings, Camera, Formats, Most Compatible.'],
@@ -163,11 +163,8 @@ export const LABELS = {
     internal: ['Something went wrong in the search', 'Try again. If it stays so, reload the page.'],
     missing: ['A file of the search is missing', 'The server does not have it. Try again later, or tell the shop.'],
     network: ['The connection was lost', 'What has arrived is kept. Check the connection and try again.'],
-    offline: ['You are offline', 'The search is not on this device yet. Connect to the internet and try again.'],
     aborted: ['Stopped', 'Nothing was changed.'],
     worker: ['The search stopped', 'Try again; your photo is still here.'],
-    setup: ['The search engine could not be loaded', 'Check the connection and try again. If you are building this page: run `cargo xtask demo` first.'],
-    'no-picture': ['There is no picture in that', 'Drop or paste a photo file, or an image.'],
     'bad-url': ['The picture at this address could not be fetched', 'Its site does not allow it. Save the picture and choose the file.'],
   },
 };

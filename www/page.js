@@ -41,7 +41,7 @@ element.addEventListener('ready', async () => {
   if (samples.length === 0) return;
   const list = document.querySelector('.samples');
   list?.replaceChildren(...samples.map(({ canvas, label, photo }) => h('li', {},
-    h('button', { type: 'button', 'aria-label': label, title: label, onclick: async () => element.setPhoto(await photo()) }, canvas))));
+    h('button', { type: 'button', 'aria-label': label, title: label, onclick: async () => element.setPhoto(await photo()).catch(() => {}) }, canvas))));
   const box = document.querySelector('[slot=samples]');
   if (box instanceof HTMLElement) box.hidden = false;
 }, { once: true });

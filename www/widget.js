@@ -20,6 +20,8 @@ import { Status } from './status.js';
  * @import { Photo } from './session/photo.js'
  */
 
+export { LABELS } from './labels.js';
+
 /** @type {Promise<CSSStyleSheet>|null} */
 let style = null;
 
@@ -116,7 +118,7 @@ export class Widget {
       this.#emit('querychange', refine.state, false);
     });
     const attribution = h('p', { class: 'attribution', part: 'attribution', tabIndex: 0, hidden: true });
-    const app = h('div', { class: 'app', part: 'app' }, status.line, status.offline, status.message,
+    const app = h('div', { class: 'app', part: 'app', tabIndex: -1 }, status.line, status.offline, status.message,
       h('div', { class: 'panes' }, stage.element, lists.element), attribution);
     this.#root.append(app);
     return { app, status, refine, lists, stage, attribution };
@@ -162,6 +164,13 @@ export class Widget {
     for (const dialog of this.#root.querySelectorAll('dialog[open]')) /** @type {HTMLDialogElement} */ (dialog).close();
   }
 
+  /** @param {boolean} choosing whether on the button that chooses a photo */
+  focus(choosing) {
+    const { app } = this.#ui;
+    const button = choosing ? app.querySelector('[part=choose]') : null;
+    /** @type {HTMLElement} */ (button ?? app).focus({ preventScroll: true });
+  }
+
   // --- for the element -----------------------------------------------------------------------------------
 
   /** @param {boolean} model */
@@ -204,7 +213,7 @@ export class Widget {
     return (await this.#session.shop.browse(count)).map((product) => ({ ...product, thumb: this.#picture(product) ?? undefined }));
   }
 
-  /** @param {"no-picture"|"setup"} kind */
+  /** @param {"no-picture"|"setup"|"offline"} kind */
   refuse(kind) {
     this.#session.fail(new LookalikeError(kind, this.#host.labels.errors[kind][0]), null);
   }

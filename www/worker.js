@@ -18,7 +18,7 @@ import { check, sha256 } from './sha256.js';
  * @import { LookalikeEngine, Manifest, ManifestBlocks, ManifestFile, ManifestPart, Opened, Product, Progress } from './types.js'
  *
  * @typedef {object} Session
- * @property {{rgba: Uint8Array, width: number, height: number}|null} photo
+ * @property {{rgba: Uint8Array, width: number, height: number}} photo
  * @property {{coverage: Uint8Array, width: number, height: number}|null} mask
  * @property {boolean} maskIsNew the engine has not seen it yet
  *
@@ -249,22 +249,12 @@ class Host {
     return result;
   }
 
-  /** @param {string} id */
-  session(id) {
-    let session = this.#sessions.get(id);
-    if (!session) this.#sessions.set(id, session = { photo: null, mask: null, maskIsNew: false });
-    return session;
-  }
-
   /**
    * @param {string} id
-   * @param {Session["photo"]} photo
+   * @param {NonNullable<Session["photo"]>} photo
    */
   setPhoto(id, photo) {
-    const session = this.session(id);
-    session.photo = photo;
-    session.mask = null;
-    session.maskIsNew = false;
+    this.#sessions.set(id, { photo, mask: null, maskIsNew: false });
     if (this.#owner === id) this.#owner = null;
   }
 
@@ -273,8 +263,8 @@ class Host {
    * @param {string} id
    */
   #activate(engine, id) {
-    const session = this.session(id);
-    if (!session.photo) throw new LookalikeError('not-ready', 'No photo was given yet.');
+    const session = this.#sessions.get(id);
+    if (!session) throw new LookalikeError('not-ready', 'No photo was given yet.');
     if (this.#owner !== id) {
       engine.setPhoto(session.photo.rgba, session.photo.width, session.photo.height);
       this.#owner = id;
@@ -311,19 +301,24 @@ class Host {
     pixels: async ({ session, rgba, width, height }) => this.setPhoto(session, { rgba, width, height }),
 
     mask: async ({ session, coverage, width, height }) => {
-      const own = this.session(session);
+      const own = this.#sessions.get(session);
+      // Forgotten meanwhile.
+      if (!own) return;
       own.mask = coverage ? { coverage, width, height } : null;
       own.maskIsNew = true;
     },
 
     forget: async ({ session }) => {
-      const { engine } = await this.open();
-      await this.serial(() => {
-        if (this.#owner === session) engine.clearPhoto();
-        this.setPhoto(session, null);
-        this.#sessions.delete(session);
+      this.#sessions.delete(session);
+      await this.serial(async () => {
+        if (this.#owner !== session) return;
+        this.#owner = null;
+        (await this.#opening)?.engine.clearPhoto();
       });
     },
+
+    /** What this worker holds of photos: how many, and whether the engine holds one. */
+    held: async () => ({ photos: this.#sessions.size, engine: this.#owner !== null }),
 
     search: async ({ session, query }, signal) => {
       const engine = await this.load(query.photo ? ['index', 'products', 'model'] : ['index', 'products']);

@@ -96,7 +96,7 @@ describe('bad input', { skip: missing() ?? false }, () => {
   }
 
   test('something that is no file at all', async () => {
-    await hand(page, 'paste', { text: 'just words' });
+    await hand(page, 'drop', { text: 'just words' });
     await says(/no picture in that/i);
   });
 

@@ -67,7 +67,7 @@ describe('the element', { skip: missing() ?? false, timeout: 240_000 }, () => {
   test('loads nothing but the facade until someone means to use it', async () => {
     await page.goto(`${server.origin}/lazy`);
     await page.waitForTimeout(400);
-    assert.deepEqual(paths().filter((path) => !/favicon/.test(path)).sort(), ['/lazy', '/www/dom.js', '/www/element.js', '/www/labels.js']);
+    assert.deepEqual(paths().filter((path) => !/favicon/.test(path)).sort(), ['/lazy', '/www/dom.js', '/www/element.js', '/www/words.js']);
     await page.locator('look-alike').hover();
     await page.waitForFunction(() => document.querySelector('look-alike')?.shadowRoot?.querySelector('.app'));
     await page.waitForTimeout(200);

@@ -144,7 +144,7 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
   test('404 for the worker', async () => {
     server.fail({ path: /\/worker\.js$/, status: 404 });
     await page.goto(server.origin);
-    await ui.message.filter({ hasText: /search stopped/i }).waitFor();
+    await ui.message.filter({ hasText: /missing.*worker\.js.*404/is }).waitFor();
     server.heal();
     await ui.message.getByRole('button', { name: 'Try again' }).click();
     await searches();

@@ -52,6 +52,7 @@ export function missing() {
  * @property {number} [truncate] the answer ends properly after so many bytes, without a length
  * @property {number} [drop] the connection is cut after so many bytes
  * @property {Buffer|string} [body] answered instead
+ * @property {string} [type] content type that is named instead of the right one
  * @property {number} [delay] milliseconds before the answer
  * @property {boolean} [noRange] ranges are ignored
  * @property {number} [times] how often; for ever if absent
@@ -116,7 +117,7 @@ export async function serve({ csp = null, cors = false, isolated = false, pages 
         response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
         return;
       }
-      response.setHeader('content-type', TYPES[/** @type {keyof typeof TYPES} */ (extname(file))] ?? 'application/octet-stream');
+      response.setHeader('content-type', fault?.type ?? TYPES[/** @type {keyof typeof TYPES} */ (extname(file))] ?? 'application/octet-stream');
       // As a host does it: code and pictures may be kept, the manifest is asked for again.
       response.setHeader('cache-control', path.endsWith('manifest.json') ? 'no-cache' : 'public, max-age=3600');
       if (fault?.truncate !== undefined) {

@@ -8,6 +8,7 @@ import { fill } from '../labels.js';
 import { h } from '../dom.js';
 import { History } from './history.js';
 import { Layers } from './layers.js';
+import { Place } from './place.js';
 import { Raster } from './raster.js';
 import { makeTool } from './tools.js';
 import { View } from './view.js';
@@ -38,6 +39,7 @@ export class MaskEditor extends EventTarget {
   #history = new History(this.#raster.data);
   #tool = makeTool('brush', this.#raster, () => this.#settings());
   #view = new View();
+  #place = new Place();
   #frame = 0;
   #layers;
   #changed = false;
@@ -75,7 +77,7 @@ export class MaskEditor extends EventTarget {
       'aria-keyshortcuts': 'B E R L [ ] I Delete Control+Z Control+Shift+Z',
     });
     this.#layers = new Layers(this.canvas, this.#view);
-    this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas);
+    this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas, ...this.#place.corners);
     this.#listen();
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(this.element);
@@ -272,8 +274,7 @@ export class MaskEditor extends EventTarget {
 
   /** @param {MouseEvent} event */
   #at(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
+    return this.#place.within(this.element)(event);
   }
 
   /** @param {PointerEvent} event */
@@ -311,7 +312,8 @@ export class MaskEditor extends EventTarget {
 
   /** @param {PointerEvent} event */
   #pointerMove(event) {
-    const at = this.#at(event);
+    const within = this.#place.within(this.element);
+    const at = within(event);
     this.#ring = this.#view.toPhoto(at.x, at.y);
     const before = this.#pointers.get(event.pointerId);
     if (!before) {
@@ -334,7 +336,7 @@ export class MaskEditor extends EventTarget {
       // The browser hands over one event a frame; what lay between is in the coalesced ones.
       const all = event.getCoalescedEvents?.() ?? [];
       for (const each of all.length > 0 ? all : [event]) {
-        const point = this.#at(each);
+        const point = within(each);
         if (Math.hypot(point.x - this.#start.x, point.y - this.#start.y) > CLICK) this.#moved = true;
         // A hand that trembles on a click draws no shape.
         if (this.#moved || this.#toolName === 'brush' || this.#toolName === 'eraser') {
