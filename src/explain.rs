@@ -39,8 +39,9 @@ pub fn explain(
     // The score's slope along each powered feature: the matrix, transposed, times the target.
     let in_dim = projection.in_dim();
     let mut slope = vec![0f32; in_dim];
-    for (row, t) in projection.matrix().chunks_exact(in_dim).zip(target.as_slice()) {
-        slope.iter_mut().zip(row).for_each(|(s, m)| *s += t / length * m.to_f32());
+    for ((scale, row), t) in projection.matrix().rows().zip(target.as_slice()) {
+        let factor = t / length * scale;
+        slope.iter_mut().zip(row).for_each(|(s, m)| *s += factor * f32::from(*m));
     }
     let (width, height) =
         features.0.iter().map(|m| (m.width, m.height)).max_by_key(|(w, h)| w * h).unwrap_or((1, 1));
@@ -95,11 +96,9 @@ fn spread(
 
 #[cfg(test)]
 mod tests {
-    use half::f16;
-
     use super::*;
     use crate::model::FeatureMap;
-    use crate::projection::Block;
+    use crate::projection::{Block, Matrix};
 
     #[test]
     fn the_heat_sums_to_the_score_and_lies_where_the_feature_is() {
@@ -113,7 +112,7 @@ mod tests {
         let second = FeatureMap { height: 1, width: 1, channels: 1, values: vec![9.0] };
         let features = Features(vec![first, second]);
         let block = |dim| Block { dim, power: 0.5, weight: 1.0 };
-        let matrix = [1.0, 0.0, 0.0, 0.0, 1.0, 0.5].map(f16::from_f32).to_vec();
+        let matrix = Matrix::rounded(3, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.5]).unwrap();
         let projection =
             Projection::new(vec![block(2), block(1)], vec![0.1, 0.2, 0.3], matrix).unwrap();
         let target = Embedding::new(vec![1.0, 0.2]).unwrap();

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Version of the manifest's form.
-pub const FORMAT: u32 = 1;
+/// Version of the manifest's form, and of the files that it names.
+pub const FORMAT: u32 = 2;
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -210,7 +210,7 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// `BadFile` if it is not JSON of this form or of another format version.
+    /// `BadFile` if it is not JSON of this form; `Mismatch` if it is of another format version.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let bad = |cause| {
             Error::with_source(
@@ -226,10 +226,10 @@ impl Manifest {
         let version: Version = serde_json::from_slice(bytes).map_err(bad)?;
         if version.format != FORMAT {
             return Err(Error::new(
-                ErrorKind::BadFile,
+                ErrorKind::Mismatch,
                 format!(
                     "manifest.json is of format {}, this version reads {FORMAT}: build the index \
-                     again with the same version",
+                     again with this version of `lookalike index`",
                     version.format
                 ),
             ));
@@ -300,8 +300,10 @@ mod tests {
     #[test]
     fn manifests_of_other_formats_are_refused() {
         assert!(Manifest::read(b"<html>404</html>").is_err());
-        let other = Manifest::read(br#"{"format": 2}"#).unwrap_err();
-        assert!(other.to_string().contains("format 2"), "{other}");
-        assert!(Manifest::read(br#"{"format": 1}"#).is_err());
+        let other = Manifest::read(br#"{"format": 1}"#).unwrap_err();
+        assert_eq!(other.kind(), ErrorKind::Mismatch);
+        assert!(other.to_string().contains("format 1"), "{other}");
+        assert!(other.to_string().contains("`lookalike index`"), "{other}");
+        assert!(Manifest::read(br#"{"format": 2}"#).is_err());
     }
 }

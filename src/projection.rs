@@ -7,9 +7,8 @@
 //!
 //! Whatever is learnt on a catalogue (PCA and whitening after Jégou and Chum, ECCV 2012; a
 //! regression to a stronger network) is linear after the power and ends up in the one matrix, so
-//! that the browser's part stays the same.
-
-use half::f16;
+//! that the browser's part stays the same. The matrix is kept in int8, a scale for each row:
+//! measured, that costs nothing (`docs/retrieval.md`).
 
 use crate::embedding::{Embedding, norm};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,9 +30,78 @@ pub struct Projection {
     blocks: Vec<Block>,
     /// `[in_dim]`
     mean: Vec<f32>,
-    /// `[out_dim][in_dim]`; half precision loses nothing that an int8 code could hold.
-    matrix: Vec<f16>,
-    out_dim: usize,
+    matrix: Matrix,
+}
+
+/// Rows of int8, `[rows][columns]`, each with a scale: an entry is `scale * value`.
+#[derive(Clone, PartialEq)]
+pub struct Matrix {
+    columns: usize,
+    /// `[rows]`
+    scales: Vec<f32>,
+    /// `[rows][columns]`
+    values: Vec<i8>,
+}
+
+impl Matrix {
+    /// A matrix from its parts: scales `[rows]` and values `[rows][columns]`.
+    ///
+    /// # Errors
+    /// `BadIndex` if there are no rows or columns, the lengths do not fit, or a scale is negative or
+    /// not finite.
+    pub fn new(columns: usize, scales: Vec<f32>, values: Vec<i8>) -> Result<Self> {
+        let bad =
+            |what: String| Err(Error::new(ErrorKind::BadIndex, format!("projection: {what}")));
+        if columns == 0
+            || scales.is_empty()
+            || scales.len().checked_mul(columns) != Some(values.len())
+        {
+            return bad(format!(
+                "{} matrix entries and {} scales do not fit {columns} inputs",
+                values.len(),
+                scales.len()
+            ));
+        }
+        if !scales.iter().all(|s| s.is_finite() && *s >= 0.0) {
+            return bad("a scale is negative or not finite".into());
+        }
+        Ok(Self { columns, scales, values })
+    }
+
+    /// Rounds rows of real numbers, `[rows][columns]`: the largest entry of a row becomes 127 or
+    /// -127. A row of zeros stays one.
+    ///
+    /// # Errors
+    /// `BadIndex` if `rows` is empty or no multiple of `columns`, or an entry is not finite.
+    pub fn rounded(columns: usize, rows: &[f32]) -> Result<Self> {
+        let (mut scales, mut values) = (Vec::new(), Vec::with_capacity(rows.len()));
+        for row in rows.chunks(columns.max(1)) {
+            let finite = row.iter().all(|x| x.is_finite());
+            let largest = row.iter().fold(0f32, |m, x| m.max(x.abs()));
+            let scale = if finite { largest / 127.0 } else { f32::NAN };
+            let code = |x: &f32| if scale > 0.0 { (x / scale).round() as i8 } else { 0 };
+            scales.push(scale);
+            values.extend(row.iter().map(code));
+        }
+        Self::new(columns, scales, values)
+    }
+
+    /// Each row's scale and values.
+    pub fn rows(&self) -> impl Iterator<Item = (f32, &[i8])> {
+        self.scales.iter().copied().zip(self.values.chunks_exact(self.columns))
+    }
+
+    /// The scales, `[rows]`.
+    #[must_use]
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
+    /// The values, `[rows][columns]`.
+    #[must_use]
+    pub fn values(&self) -> &[i8] {
+        &self.values
+    }
 }
 
 impl Projection {
@@ -43,7 +111,7 @@ impl Projection {
     /// # Errors
     /// `BadIndex` if the lengths do not fit each other, a block is degenerate, or a value is not
     /// finite.
-    pub fn new(blocks: Vec<Block>, mean: Vec<f32>, matrix: Vec<f16>) -> Result<Self> {
+    pub fn new(blocks: Vec<Block>, mean: Vec<f32>, matrix: Matrix) -> Result<Self> {
         let bad =
             |what: String| Err(Error::new(ErrorKind::BadIndex, format!("projection: {what}")));
         let in_dim = blocks.iter().try_fold(0usize, |sum, b| sum.checked_add(b.dim)).unwrap_or(0);
@@ -56,18 +124,17 @@ impl Projection {
         {
             return bad(format!("power {} or weight {} out of range", b.power, b.weight));
         }
-        if mean.len() != in_dim || matrix.is_empty() || !matrix.len().is_multiple_of(in_dim) {
+        if mean.len() != in_dim || matrix.columns != in_dim {
             return bad(format!(
-                "{} means and {} matrix entries do not fit {in_dim} inputs",
+                "{} means and {} matrix columns do not fit {in_dim} inputs",
                 mean.len(),
-                matrix.len()
+                matrix.columns
             ));
         }
-        if !mean.iter().all(|x| x.is_finite()) || !matrix.iter().all(|x| x.is_finite()) {
+        if !mean.iter().all(|x| x.is_finite()) {
             return bad("a value is not finite".into());
         }
-        let out_dim = matrix.len() / in_dim;
-        Ok(Self { blocks, mean, matrix, out_dim })
+        Ok(Self { blocks, mean, matrix })
     }
 
     /// The number of pooled features that go in.
@@ -79,7 +146,7 @@ impl Projection {
     /// The dimension of the embedding that comes out.
     #[must_use]
     pub fn out_dim(&self) -> usize {
-        self.out_dim
+        self.matrix.scales.len()
     }
 
     /// How each layer enters.
@@ -96,7 +163,7 @@ impl Projection {
 
     /// The matrix, `[out_dim][in_dim]`.
     #[must_use]
-    pub fn matrix(&self) -> &[f16] {
+    pub fn matrix(&self) -> &Matrix {
         &self.matrix
     }
 
@@ -139,38 +206,28 @@ impl Projection {
         for (x, mean) in features.iter_mut().zip(&self.mean) {
             *x -= mean;
         }
-        let row_times_features = |row: &[f16]| {
+        let row_times_features = |(scale, row): (f32, &[i8])| {
             // Eight sums side by side: a fixed order, the same natively and in wasm, that
             // compilers can vectorise.
             let mut sums = [0f32; 8];
             let ((xs, last_xs), (ws, last_ws)) = (features.as_chunks::<8>(), row.as_chunks::<8>());
             for (xs, ws) in xs.iter().zip(ws) {
                 for i in 0..8 {
-                    sums[i] += xs[i] * widened(ws[i]);
+                    sums[i] += xs[i] * f32::from(ws[i]);
                 }
             }
             for ((sum, x), w) in sums.iter_mut().zip(last_xs).zip(last_ws) {
-                *sum += x * widened(*w);
+                *sum += x * f32::from(*w);
             }
-            sums.iter().sum()
+            scale * sums.iter().sum::<f32>()
         };
-        Ok(self.matrix.chunks_exact(self.in_dim()).map(row_times_features).collect())
+        Ok(self.matrix.rows().map(row_times_features).collect())
     }
-}
-
-/// A finite number of half precision as `f32`, exactly: its exponent and fraction read as those of an `f32` are too small by
-/// 2^112. Without a branch, so that it is done for several at once; the crate's own conversion took a tenth of the time of
-/// building an index.
-#[inline(always)]
-fn widened(half: f16) -> f32 {
-    let bits = u32::from(half.to_bits());
-    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits((112 + 127) << 23);
-    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
 }
 
 impl std::fmt::Debug for Projection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Projection({:?} -> {})", self.blocks, self.out_dim)
+        write!(f, "Projection({:?} -> {})", self.blocks, self.out_dim())
     }
 }
 
@@ -207,8 +264,8 @@ mod tests {
         Block { dim, power: 0.5, weight: 1.0 }
     }
 
-    fn half(values: &[f32]) -> Vec<f16> {
-        values.iter().map(|&x| f16::from_f32(x)).collect()
+    fn matrix(columns: usize, values: &[f32]) -> Matrix {
+        Matrix::rounded(columns, values).unwrap()
     }
 
     #[test]
@@ -220,17 +277,24 @@ mod tests {
     }
 
     #[test]
-    fn every_finite_half_widens_exactly() {
-        let finite = (0..=u16::MAX).map(f16::from_bits).filter(|half| half.is_finite());
-        for half in finite {
-            assert_eq!(widened(half).to_bits(), half.to_f32().to_bits(), "{half}");
+    fn rows_are_rounded_each_to_its_own_scale() {
+        let m = matrix(3, &[1.0, -2.0, 0.5, 0.0, 0.0, 0.0, 1e-6, 3e-7, -1e-6]);
+        assert_eq!(m.values(), [64, -127, 32, 0, 0, 0, 127, 38, -127]);
+        assert_eq!(m.scales()[1], 0.0);
+        assert!((m.scales()[0] - 2.0 / 127.0).abs() < 1e-9);
+        for wrong in [f32::NAN, f32::INFINITY] {
+            assert!(Matrix::rounded(2, &[1.0, wrong]).is_err());
         }
+        assert!(Matrix::rounded(0, &[1.0]).is_err() && Matrix::rounded(1, &[]).is_err());
+        assert!(Matrix::rounded(2, &[1.0, 1.0, 1.0]).is_err());
+        assert!(Matrix::new(1, vec![-1.0], vec![1]).is_err());
+        assert!(Matrix::new(usize::MAX, vec![1.0; 2], vec![1]).is_err());
     }
 
     #[test]
     fn applies_centre_and_matrix_and_normalises() {
-        let p =
-            Projection::new(vec![block(2)], vec![0.6, 0.0], half(&[1.0, 0.0, 0.0, 2.0])).unwrap();
+        let p = Projection::new(vec![block(2)], vec![0.6, 0.0], matrix(2, &[1.0, 0.0, 0.0, 2.0]))
+            .unwrap();
         // sqrt and L2 give (0.6, 0.8); minus the centre (0, 0.8); times the matrix (0, 1.6).
         assert_eq!(p.apply(&[9.0, 16.0]).unwrap().as_slice(), [0.0, 1.0]);
         assert_eq!(p.apply(&[1.0]).unwrap_err().kind(), ErrorKind::Mismatch);
@@ -239,10 +303,10 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_fit() {
-        let one = || half(&[1.0, 1.0]);
-        assert!(Projection::new(vec![], vec![], vec![]).is_err());
+        let one = || matrix(2, &[1.0, 1.0]);
+        assert!(Projection::new(vec![], vec![], one()).is_err());
         assert!(Projection::new(vec![block(2)], vec![0.0], one()).is_err());
-        assert!(Projection::new(vec![block(2)], vec![0.0; 2], half(&[1.0; 3])).is_err());
+        assert!(Projection::new(vec![block(2)], vec![0.0; 2], matrix(3, &[1.0; 3])).is_err());
         assert!(Projection::new(vec![block(2)], vec![0.0, f32::NAN], one()).is_err());
         assert!(
             Projection::new(vec![Block { power: 0.0, ..block(2) }], vec![0.0; 2], one()).is_err()

@@ -46,7 +46,8 @@ pub struct Query {
     /// Start from the photo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub photo: Option<View>,
-    /// Start from this product, which is then not among the hits.
+    /// Start from this product's main picture; it is then not among the hits, with none of its
+    /// pictures. Its variants may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub product_id: Option<String>,
     /// Start from a vector, `[dim]`, of any length but 0.
@@ -58,10 +59,10 @@ pub struct Query {
     /// Steps along directions between groups, one after the other.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub toward: Vec<Toward>,
-    /// More like these products.
+    /// More like these products, by their main pictures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub like: Vec<String>,
-    /// Less like these products, which are then not among the hits.
+    /// Less like these products, by their main pictures; they are then not among the hits.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unlike: Vec<String>,
     /// Only products that pass; the nearest of them are found exactly.
@@ -70,11 +71,11 @@ pub struct Query {
     /// Leave out hits with a lower score, -1 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_score: Option<f32>,
-    /// Show variants of a product one by one; else the nearest of each group is shown, and names
-    /// the others.
+    /// Show variants of a product one by one; else a group of them takes one place, by the best
+    /// picture of any of them: the variant that owns it is the hit, and names the others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub variants: bool,
-    /// How many hits, 1 to [`MAX_K`]; [`DEFAULT_K`] if absent.
+    /// How many hits, 1 to [`MAX_K`]; [`DEFAULT_K`] if absent. A group of variants is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub k: Option<usize>,
 }

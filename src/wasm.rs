@@ -34,7 +34,7 @@ export interface Toward { from?: Group | null; to: Group; strength: number }
 export interface Query {
   /** The photo of `setPhoto`, whole or without what the mask takes out. */
   photo?: "whole" | "masked";
-  /** Similar to this product, which is not among the hits. */
+  /** Similar to this product's main picture; it is not among the hits, with none of its pictures. */
   productId?: string;
   embedding?: number[];
   /** 0 the whole photo, 1 the masked one, beyond goes on; only with the masked photo. */
@@ -45,9 +45,10 @@ export interface Query {
   filter?: Filter;
   /** -1 to 1; hits below are left out. */
   minScore?: number;
-  /** Every variant is a hit; else the nearest of them is one and names the others. */
+  /** Every variant is a hit; else a group of them takes one place, by its best picture: the variant that owns it is the
+   * hit and names the others. */
   variants?: boolean;
-  /** How many hits, 1 to 1000; 20 if absent. */
+  /** How many hits, 1 to 1000; 20 if absent. A group of variants is one. */
   k?: number;
 }
 export interface Product {
@@ -62,9 +63,9 @@ export interface Product {
   /** Id of the product that stands for it and its other variants. */
   variantOf?: string;
 }
-/** `score` is a cosine, -1 to 1; best first. `variants` are ids of products that show the
- * same thing and are no hits of their own. */
-export interface Hit { row: number; id: string; score: number; product: Product; variants?: string[] }
+/** A product: its `score` is the cosine of its best picture, -1 to 1, which is `product.images[image]`.
+ * `variants` are ids of products that show the same thing and are no hits of their own. */
+export interface Hit { row: number; id: string; score: number; product: Product; image: number; variants?: string[] }
 /** `ms`: milliseconds spent in the network (0 if its result was known) and in the index. */
 export interface Answer { hits: Hit[]; ms: { embed: number; search: number } }
 export interface FilePart { path: string; bytes: number; sha256: string }
@@ -103,7 +104,7 @@ extern "C" {
         typescript_type = "(Group & { count: number; coherence: number; offered: boolean })[]"
     )]
     pub type JsGroups;
-    #[wasm_bindgen(typescript_type = "{ photo: \"whole\" | \"masked\" }")]
+    #[wasm_bindgen(typescript_type = "{ photo: \"whole\" | \"masked\"; image?: number }")]
     pub type JsExplain;
     #[wasm_bindgen(typescript_type = "HeatMap")]
     pub type JsHeatMap;
@@ -283,16 +284,19 @@ impl LookalikeEngine {
         self.0.pooled(view).map_err(thrown)
     }
 
-    /// Where in the photo its similarity to a product comes from.
+    /// Where in the photo its similarity to a product comes from: to its picture `image`, or else to
+    /// the one that the photo resembles most.
     pub fn explain(&mut self, id: &str, options: JsExplain) -> Result<JsHeatMap, JsValue> {
         #[derive(serde::Deserialize)]
         struct Options {
             photo: View,
+            #[serde(default)]
+            image: Option<u32>,
         }
         let options: Options = serde_wasm_bindgen::from_value(options.into()).map_err(|cause| {
             thrown(Error::new(ErrorKind::BadQuery, format!("the options cannot be read: {cause}")))
         })?;
-        let heat = self.0.explain(id, options.photo).map_err(thrown)?;
+        let heat = self.0.explain(id, options.image, options.photo).map_err(thrown)?;
         to_js(&Heat { width: heat.width, height: heat.height, values: heat.values })
     }
 

@@ -167,16 +167,39 @@ fn categories_with_one_member_teach_nothing_and_that_is_said() {
 }
 
 #[test]
-fn pictures_that_are_all_alike_are_refused() {
-    let root = folder("alike");
-    let shop = shop(&root, 45, |_, x, y| (x + y) as u8, |i| ["a", "b"][i as usize % 2].into());
-    let model = prepared(&root, "tiny.onnx", "first,joined");
-    let teacher = prepared(&root, "tiny-nhwc.onnx", "joined");
-    let message = Run::index(&root, &shop, &model, &[]).refused();
-    assert!(message.contains("look the same"), "{message}");
-    let more = ["--teacher", text(&teacher), "--learn-from", "category"];
-    let message = Run::index(&root, &shop, &model, &more).refused();
-    assert!(message.contains("look the same"), "{message}");
+fn pictures_that_are_all_alike_or_few_make_an_index_all_the_same() {
+    let alike = |_: u32, x: u32, y: u32| (x + y) as u8;
+    // One product, two, three with one picture, and many of them.
+    for (count, varied_shop) in [(1, true), (2, true), (3, false), (45, false)] {
+        let root = folder(&format!("alike-{count}"));
+        let category = |i: u32| ["a", "b"][i as usize % 2].into();
+        let shop = if varied_shop {
+            shop(&root, count, varied, category)
+        } else {
+            shop(&root, count, alike, category)
+        };
+        let model = prepared(&root, "tiny.onnx", "first,joined");
+        let teacher = prepared(&root, "tiny-nhwc.onnx", "joined");
+        let learning = ["--teacher", text(&teacher), "--learn-from", "category"];
+        for more in [&[][..], &learning] {
+            let run = Run::index(&root, &shop, &model, more);
+            assert_eq!(run.recipe()["projection"], "plain");
+            assert!(notes(&run).contains("compared as the network sees them"), "{}", run.said());
+            let photo = shop.join("0.png");
+            let query = format!(r#"{{"photo":"whole","variants":true,"k":{count}}}"#);
+            let search = ["search", "--index", text(&run.served), text(&photo), "--json"];
+            let output = lookalike(&[&search[..], &["--query", &query]].concat());
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let hits = answer["hits"].as_array().unwrap();
+            assert_eq!((hits.len(), &hits[0]["id"]), (count as usize, &Value::from("p0")));
+            assert!(hits[0]["score"].as_f64().unwrap() > 0.999, "{answer}");
+            // Two different things are two results, the same picture is one.
+            let output = lookalike(&search);
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let shown = if varied_shop { count as usize } else { 1 };
+            assert_eq!(answer["hits"].as_array().unwrap().len(), shown, "{answer}");
+        }
+    }
 }
 
 #[test]

@@ -107,6 +107,8 @@ impl Product {
 pub struct Products {
     list: Vec<Product>,
     rows: HashMap<String, u32>,
+    /// By row, the row that stands for its group of variants.
+    stands: Vec<u32>,
     /// Rows of each group of variants, by the row of the product that stands for it.
     variants: HashMap<u32, Vec<u32>>,
     /// Names of the attributes that any of them has.
@@ -145,6 +147,7 @@ impl Products {
                 ));
             }
         }
+        let mut stands_for: Vec<u32> = (0..list.len() as u32).collect();
         let mut variants: HashMap<u32, Vec<u32>> = HashMap::new();
         for (row, product) in list.iter().enumerate() {
             let Some(first) = &product.variant_of else { continue };
@@ -161,6 +164,7 @@ impl Products {
                     ),
                 ));
             };
+            stands_for[row] = stands;
             variants.entry(stands).or_insert_with(|| vec![stands]).push(row as u32);
         }
         let mut columns = BTreeSet::new();
@@ -169,7 +173,7 @@ impl Products {
                 columns.insert(name.clone());
             }
         }
-        Ok(Self { list, rows, variants, columns })
+        Ok(Self { list, rows, stands: stands_for, variants, columns })
     }
 
     /// Reads `products.json`.
@@ -200,8 +204,7 @@ impl Products {
     /// The row that stands for a row's group of variants; itself if it has none.
     #[must_use]
     pub fn stands_for(&self, row: u32) -> u32 {
-        let first = self.get(row).and_then(|p| p.variant_of.as_ref());
-        first.and_then(|id| self.rows.get(id)).copied().unwrap_or(row)
+        self.stands.get(row as usize).copied().unwrap_or(row)
     }
 
     /// All rows of a row's group of variants, ascending from the one that stands for it; empty if

@@ -36,6 +36,11 @@ impl Pictures {
             let what = format!("the product {:?} has no picture", product.id);
             Error::new(ErrorKind::BadCatalog, what)
         })?;
+        self.open(image)
+    }
+
+    /// A picture, as its file and decoded.
+    pub(super) fn open(&self, image: &Image) -> Result<(Vec<u8>, Picture)> {
         let file = self.read(&image.image)?;
         let picture = decode(&file, &Limits::default())
             .map_err(|e| e.at(self.folder.join(&image.image).display()))?;

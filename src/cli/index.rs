@@ -5,18 +5,17 @@ use std::time::Instant;
 
 use fast_image_resize::PixelType;
 use image::codecs::jpeg::JpegEncoder;
-use rayon::prelude::*;
 
-use super::catalogue::{self, Catalogue, Pictures};
+use super::catalogue::{self, Catalogue};
 use super::lesson::{self, Material, Networks, POWER, Seen};
-use super::progress::Progress;
+use super::look::{Looked, every_picture};
 use super::{files, output, values};
 use crate::catalog::{Product, Products};
 use crate::engine::EF_SEARCH;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::index::{EF_CONSTRUCTION, GroupKey, Index, ModelId};
-use crate::learn::{Recipe, difference_hash, variants};
+use crate::learn::{Alike, Recipe, difference_hash, variants};
 use crate::manifest::{FORMAT, File, Manifest, Model, Part, Role, sha256};
 use crate::preprocess::resample;
 
@@ -60,40 +59,37 @@ pub(super) fn run(args: &Args) -> Result<()> {
         files::make_folder(&thumbs)?;
     }
 
-    let bar = Progress::new(items.len(), "embedding");
-    let results: Vec<Result<Embedded>> = items
-        .par_iter()
-        .map(|item| {
-            let result = embed(&item.product, &pictures, &networks, args.thumbs);
-            bar.inc(1);
-            result
-        })
-        .collect();
-    bar.finish();
-
+    let looked = every_picture(items, &pictures, |file, picture| {
+        embed(file, picture, &networks, args.thumbs)
+    });
+    let owners = looked.owners();
+    let Looked { items, seen, pictures_skipped, products_skipped, .. } = looked;
+    skipped.extend(products_skipped);
+    for reason in skipped.iter().chain(&pictures_skipped) {
+        output::remark(format_args!("skipped: {reason}"));
+    }
     let mut products = Vec::new();
-    let mut seen = Vec::new();
+    let mut features = Vec::new();
     let mut hashes = Vec::new();
     let mut groups = Vec::new();
-    for (item, result) in items.into_iter().zip(results) {
-        match result {
-            Err(error) => skipped.push(error.to_string()),
-            Ok(Embedded { seen: features, hash, thumb }) => {
-                let mut product = item.product;
-                if let Some(jpeg) = thumb {
-                    let path = format!("thumbs/{}.jpg", products.len());
-                    files::write(&args.output.join(&path), &jpeg)?;
-                    product.images[0].thumb = Some(path);
-                }
-                products.push(product);
-                groups.push(item.group);
-                seen.push(features);
+    let mut seen = seen.into_iter();
+    for item in items {
+        let mut product = item.product;
+        for (at, image) in product.images.iter_mut().enumerate() {
+            let Some(Embedded { seen, hash, thumb }) = seen.next() else { break };
+            if let Some(jpeg) = thumb {
+                let path = format!("thumbs/{}.jpg", features.len());
+                files::write(&args.output.join(&path), &jpeg)?;
+                image.thumb = Some(path);
+            }
+            // Whether products are the same thing is told by their main pictures.
+            if at == 0 {
                 hashes.push(hash);
             }
+            features.push(seen);
         }
-    }
-    for reason in &skipped {
-        output::remark(format_args!("skipped: {reason}"));
+        products.push(product);
+        groups.push(item.group);
     }
     if products.is_empty() || skipped.len() as f64 > args.max_skipped * total as f64 {
         return Err(Error::new(
@@ -108,7 +104,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 
     let products = Products::new(products)?;
-    let material = networks.material(seen);
+    let names: Vec<Option<&str>> = groups.iter().map(Option::as_deref).collect();
+    let material = networks.material(features, owners?, &names);
     let manifest = write_all(args, &networks, &material, &hashes, &groups, products, attribution)?;
     output::line(format_args!(
         "{}: {} products ({} skipped), {} dimensions, {:.1} s",
@@ -121,24 +118,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What is made of a product's picture.
+/// What is made of a picture.
 struct Embedded {
     seen: Seen,
     hash: u64,
     thumb: Option<Vec<u8>>,
 }
 
-fn embed(
-    product: &Product,
-    pictures: &Pictures,
-    networks: &Networks,
-    thumb: u32,
-) -> Result<Embedded> {
-    let (file, picture) = pictures.main(product)?;
+fn embed(file: &[u8], picture: &Picture, networks: &Networks, thumb: u32) -> Result<Embedded> {
     Ok(Embedded {
-        seen: networks.see(&file, &picture)?,
-        hash: difference_hash(&picture)?,
-        thumb: if thumb > 0 { Some(thumbnail(&picture, thumb)?) } else { None },
+        seen: networks.see(file, picture)?,
+        hash: difference_hash(picture)?,
+        thumb: if thumb > 0 { Some(thumbnail(picture, thumb)?) } else { None },
     })
 }
 
@@ -184,7 +175,8 @@ fn write_all(
         material.pooled.iter().map(|p| projection.apply(p)).collect::<Result<Vec<_>>>()?;
     let dim = projection.out_dim();
     let keys: Vec<Vec<GroupKey>> = products.as_slice().iter().map(group_keys).collect();
-    let index = Index::build(ModelId::of(model), projection, &embeddings, &keys)?;
+    let owners = material.owners.clone();
+    let index = Index::build(ModelId::of(model), projection, &embeddings, owners, &keys)?;
 
     let products = if args.variants {
         with_variants(args, material, hashes, groups, products, &index)?
@@ -240,11 +232,13 @@ fn with_variants(
     let mut list = products.as_slice().to_vec();
     let borrowed: Vec<&Product> = list.iter().collect();
     // What a teacher or labels draw together may differ for the eye.
-    let (plain, _) = material.learn(&rows, &borrowed, &args.lesson.plain())?;
-    let plain = material.pooled.iter().map(|p| plain.apply(p)).collect::<Result<Vec<_>>>()?;
-    let first = variants(&plain, hashes, groups, |row| {
+    let (plain, recipe) = material.learn(&rows, &borrowed, &args.lesson.plain())?;
+    let main = |&row: &usize| plain.apply(&material.pooled[material.main(row)]);
+    let plain = rows.iter().map(main).collect::<Result<Vec<_>>>()?;
+    let alike = Alike::by(recipe.projection);
+    let first = variants(&plain, alike, hashes, groups, |row| {
         let found = index.search(&index.embedding(row as u32)?, VARIANT_CANDIDATES, EF_SEARCH)?;
-        Ok(found.into_iter().map(|n| n.row as usize).collect())
+        Ok(found.into_iter().map(|n| n.product as usize).collect())
     })?;
     for (row, &first) in first.iter().enumerate() {
         list[row].variant_of = (first != row).then(|| list[first].id.clone());

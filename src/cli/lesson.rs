@@ -1,18 +1,19 @@
 //! What a projection is learnt from, as the command line names it.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::catalogue::{Item, Pictures};
 use super::grow::{Mix, grow};
-use super::progress::Progress;
+use super::look::{Looked, every_picture};
 use super::{files, output};
 use crate::catalog::Product;
 use crate::engine::pooled_features;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
+use crate::index::Owners;
 use crate::learn::{Column, LearnOptions, Lesson, Recipe, Teacher, learn};
 use crate::model::{ModelSpec, Network};
 use crate::preprocess::resize;
@@ -112,44 +113,45 @@ impl Networks {
         })
     }
 
-    /// A catalogue as the networks see it; products whose picture cannot be used are left out, and
-    /// said.
-    pub(super) fn view(&self, items: Vec<Item>, pictures: &Pictures) -> (Vec<Item>, Material) {
-        let bar = Progress::new(items.len(), "embedding");
-        let seen: Vec<Result<Seen>> = items
-            .par_iter()
-            .map(|item| {
-                let see = || {
-                    let (file, picture) = pictures.main(&item.product)?;
-                    self.see(&file, &picture)
-                };
-                let seen = see();
-                bar.inc(1);
-                seen
-            })
-            .collect();
-        bar.finish();
-        let mut usable = Vec::new();
-        let mut features = Vec::new();
-        for (item, seen) in items.into_iter().zip(seen) {
-            match seen {
-                Ok(seen) => {
-                    usable.push(item);
-                    features.push(seen);
-                }
-                Err(error) => output::remark(format_args!("skipped: {error}")),
-            }
+    /// A catalogue as the networks see it; pictures that cannot be used are left out, and said.
+    ///
+    /// # Errors
+    /// `BadCatalog` if no product has a picture that can be used.
+    pub(super) fn view(
+        &self,
+        items: Vec<Item>,
+        pictures: &Pictures,
+    ) -> Result<(Vec<Item>, Material)> {
+        let looked = every_picture(items, pictures, |file, picture| self.see(file, picture));
+        for reason in looked.pictures_skipped.iter().chain(&looked.products_skipped) {
+            output::remark(format_args!("skipped: {reason}"));
         }
-        (usable, self.material(features))
+        if looked.items.is_empty() {
+            let what = "no product of the catalogue has a picture that can be used";
+            return Err(Error::new(ErrorKind::BadCatalog, what));
+        }
+        let owners = looked.owners()?;
+        let Looked { items, seen, .. } = looked;
+        let groups: Vec<Option<&str>> = items.iter().map(|item| item.group.as_deref()).collect();
+        let material = self.material(seen, owners, &groups);
+        Ok((items, material))
     }
 
-    /// Everything that was seen of a catalogue, ready to learn from.
-    pub(super) fn material(&self, seen: Vec<Seen>) -> Material {
+    /// Everything that was seen of a catalogue's pictures, ready to learn from. `groups` are the
+    /// feed's groups of variants, by product.
+    pub(super) fn material(
+        &self,
+        seen: Vec<Seen>,
+        owners: Owners,
+        groups: &[Option<&str>],
+    ) -> Material {
         let teacher = self.teacher.as_ref().map(|(_, network)| network.spec());
         let (pooled, taught): (Vec<_>, Vec<_>) =
             seen.into_iter().map(|s| (s.own, s.teacher)).unzip();
         Material {
             pooled,
+            owners,
+            units: units(groups),
             blocks: blocks(self.own.spec()),
             taught: taught.into_iter().flatten().collect(),
             teacher: teacher.map(|spec| (spec.name.clone(), blocks(spec))),
@@ -157,9 +159,23 @@ impl Networks {
     }
 }
 
-/// Pooled features of a catalogue's products.
+/// Per product, the first product of its group; itself without a group.
+fn units(groups: &[Option<&str>]) -> Vec<u32> {
+    let mut first = HashMap::new();
+    let unit = |(product, group): (u32, &Option<&str>)| match *group {
+        Some(name) => *first.entry(name.to_owned()).or_insert(product),
+        None => product,
+    };
+    (0..).zip(groups).map(unit).collect()
+}
+
+/// Pooled features of a catalogue's pictures.
 pub(super) struct Material {
+    /// By picture.
     pub(super) pooled: Vec<Vec<f32>>,
+    pub(super) owners: Owners,
+    /// By product, what it must not be torn apart from in a held-out check: the first of its variants.
+    pub(super) units: Vec<u32>,
     pub(super) blocks: Vec<Block>,
     /// The teacher's, as many or none.
     taught: Vec<Vec<f32>>,
@@ -167,14 +183,37 @@ pub(super) struct Material {
 }
 
 impl Material {
-    /// The features of a catalogue that is grown from this one.
-    pub(super) fn grown(&self, plan: &[Mix]) -> Self {
-        Self {
+    /// The row of a product's main picture.
+    pub(super) fn main(&self, product: usize) -> usize {
+        self.owners.pictures_of(product as u32).start as usize
+    }
+
+    /// The same products with their main pictures alone.
+    pub(super) fn mains(&self) -> Result<Self> {
+        let of = |rows: &[Vec<f32>]| {
+            let main = |product: usize| rows.get(self.main(product)).cloned();
+            (0..self.owners.products()).filter_map(main).collect()
+        };
+        Ok(Self {
+            pooled: of(&self.pooled),
+            owners: Owners::single(self.owners.products())?,
+            units: self.units.clone(),
+            blocks: self.blocks.clone(),
+            taught: of(&self.taught),
+            teacher: self.teacher.clone(),
+        })
+    }
+
+    /// The features of a catalogue that is grown from this one, of one picture a product.
+    pub(super) fn grown(&self, plan: &[Mix]) -> Result<Self> {
+        Ok(Self {
             pooled: grow(&self.pooled, plan),
+            owners: Owners::single(plan.len())?,
+            units: (0..plan.len() as u32).collect(),
             blocks: self.blocks.clone(),
             taught: if self.taught.is_empty() { Vec::new() } else { grow(&self.taught, plan) },
             teacher: self.teacher.clone(),
-        }
+        })
     }
 
     /// Bytes that the features take.
@@ -182,7 +221,8 @@ impl Material {
         self.pooled.iter().chain(&self.taught).map(|row| size_of_val(row.as_slice())).sum()
     }
 
-    /// Learns a projection from the products in `rows` and from what `args` name.
+    /// Learns a projection from the products in `rows`, with all their pictures, and from what
+    /// `args` name.
     pub(super) fn learn(
         &self,
         rows: &[usize],
@@ -195,13 +235,23 @@ impl Material {
             .iter()
             .map(|name| Column::read(name, &chosen))
             .collect::<Result<Vec<_>>>()?;
-        let pooled: Vec<&[f32]> = rows.iter().map(|&i| self.pooled[i].as_slice()).collect();
+        let pictures: Vec<(u32, usize)> = (0..)
+            .zip(rows)
+            .flat_map(|(at, &row)| {
+                self.owners.pictures_of(row as u32).map(move |picture| (at, picture as usize))
+            })
+            .collect();
+        let owners: Vec<u32> = pictures.iter().map(|p| p.0).collect();
+        let pooled: Vec<&[f32]> = pictures.iter().map(|p| self.pooled[p.1].as_slice()).collect();
         let taught: Vec<&[f32]> =
-            rows.iter().filter_map(|&i| self.taught.get(i)).map(Vec::as_slice).collect();
+            pictures.iter().filter_map(|p| self.taught.get(p.1)).map(Vec::as_slice).collect();
+        let units: Vec<u32> = rows.iter().map(|&row| self.units[row]).collect();
         // A plain recipe has no teacher, even where one has looked.
         let teacher = self.teacher.as_ref().filter(|_| args.teacher.is_some());
         let lesson = Lesson {
             pooled: &pooled,
+            owners: &owners,
+            units: &units,
             blocks: &self.blocks,
             teacher: teacher.map(|(name, blocks)| Teacher { name, pooled: &taught, blocks }),
             columns: &columns,

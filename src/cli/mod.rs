@@ -9,6 +9,7 @@ mod grow;
 mod index;
 mod inspect;
 mod lesson;
+mod look;
 mod model;
 mod output;
 mod progress;

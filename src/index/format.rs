@@ -8,23 +8,24 @@
 //! 48  section table               per section: kind u32, 0 u32, offset u64, length u64
 //!     sections, each at a multiple of 8
 //! ```
-//! Everything is little-endian. A reader refuses sections that it does not know: they would change
+//! Everything is little-endian; *packed* numbers are LEB128 (seven bits a byte, the lowest first).
+//! They are unpacked into flat arrays when read. A reader refuses sections that it does not know: they would change
 //! the meaning of what it does.
 
-use half::f16;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::bytes::{Reader, bad, put, put_floats, put_packed};
 use super::codes::Codes;
 use super::graph::{Graph, Layer};
 use super::groups::{Group, GroupKey};
-use super::{Index, ModelId};
+use super::{Index, ModelId, Owners, Parts};
 use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
-use crate::projection::{Block, Projection};
+use crate::projection::{Block, Matrix, Projection};
 
 const MAGIC: &[u8; 8] = b"LOOKALIK";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER: usize = 48;
 const TABLE_ENTRY: usize = 24;
 
@@ -33,22 +34,34 @@ const TABLE_ENTRY: usize = 24;
 enum Section {
     /// SHA-256 of the network's file, 32 bytes.
     Model = 1,
-    /// u32 blocks, u32 out_dim, per block (u32 dim, f32 power, f32 weight), f32 mean, f16 matrix.
+    /// u32 blocks, u32 out_dim, per block (u32 dim, f32 power, f32 weight), f32 mean `[in_dim]`,
+    /// f32 scales `[out_dim]`, i8 matrix `[out_dim][in_dim]`.
     Projection = 2,
     /// u32 dim, u32 count, then count * dim of i8, by node.
     Codes = 3,
-    /// u32 product row per node.
+    /// Packed picture row per node.
     Rows = 4,
-    /// u32 layers, then per layer u32 nodes, u32 links, nodes + 1 offsets, links.
+    /// u32 layers, then per layer u32 nodes and per node packed its number of links and the links
+    /// ascending: the first one, then how much larger each next one is.
     Graph = 5,
     /// u32 groups, u32 dim, f32 centroids `[groups][dim]`, f32 discriminants the same, then JSON: an array of
     /// `{column, value, count, coherence, offered}` in the centroids' order.
     Groups = 6,
+    /// u32 products, then packed each one's number of pictures. Rows of pictures are in product
+    /// order, the main picture first.
+    Owners = 7,
 }
 
 impl Section {
-    const ALL: [Self; 6] =
-        [Self::Model, Self::Projection, Self::Codes, Self::Rows, Self::Graph, Self::Groups];
+    const ALL: [Self; 7] = [
+        Self::Model,
+        Self::Projection,
+        Self::Codes,
+        Self::Rows,
+        Self::Graph,
+        Self::Groups,
+        Self::Owners,
+    ];
 }
 
 /// What the JSON of the groups says of one.
@@ -86,10 +99,6 @@ pub(super) fn write(index: &Index) -> Vec<u8> {
     file
 }
 
-fn put(out: &mut Vec<u8>, values: &[u32]) {
-    out.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-}
-
 fn section_bytes(index: &Index, section: Section) -> Vec<u8> {
     let mut out = Vec::new();
     match section {
@@ -100,30 +109,37 @@ fn section_bytes(index: &Index, section: Section) -> Vec<u8> {
             for block in p.blocks() {
                 put(&mut out, &[block.dim as u32, block.power.to_bits(), block.weight.to_bits()]);
             }
-            out.extend(p.mean().iter().flat_map(|v| v.to_le_bytes()));
-            out.extend(p.matrix().iter().flat_map(|v| v.to_le_bytes()));
+            put_floats(&mut out, p.mean());
+            put_floats(&mut out, p.matrix().scales());
+            out.extend(p.matrix().values().iter().map(|&v| v as u8));
         }
         Section::Codes => {
             put(&mut out, &[index.codes.dim() as u32, index.codes.len() as u32]);
             out.extend(index.codes.as_slice().iter().map(|&v| v as u8));
         }
-        Section::Rows => put(&mut out, &index.rows),
+        Section::Rows => index.rows.iter().for_each(|&row| put_packed(&mut out, row)),
         Section::Graph => {
             put(&mut out, &[index.graph.layers().len() as u32]);
             for layer in index.graph.layers() {
-                let (offsets, links) = layer.parts();
-                put(&mut out, &[layer.len() as u32, links.len() as u32]);
-                put(&mut out, offsets);
-                put(&mut out, links);
+                put(&mut out, &[layer.len() as u32]);
+                for node in 0..layer.len() as u32 {
+                    let links = layer.neighbours(node);
+                    put_packed(&mut out, links.len() as u32);
+                    let mut last = 0;
+                    for &link in links {
+                        put_packed(&mut out, link - last);
+                        last = link;
+                    }
+                }
             }
         }
         Section::Groups => {
             put(&mut out, &[index.groups.len() as u32, index.codes.dim() as u32]);
             for group in &index.groups {
-                out.extend(group.centroid.as_slice().iter().flat_map(|v| v.to_le_bytes()));
+                put_floats(&mut out, group.centroid.as_slice());
             }
             for group in &index.groups {
-                out.extend(group.discriminant.iter().flat_map(|v| v.to_le_bytes()));
+                put_floats(&mut out, &group.discriminant);
             }
             let info = |g: &Group| GroupInfo {
                 key: g.key.clone(),
@@ -135,14 +151,18 @@ fn section_bytes(index: &Index, section: Section) -> Vec<u8> {
             let json = serde_json::to_vec(&index.groups.iter().map(info).collect::<Vec<_>>());
             out.extend(json.unwrap_or_default());
         }
+        Section::Owners => {
+            put(&mut out, &[index.products() as u32]);
+            index.owners.counts().for_each(|count| put_packed(&mut out, count));
+        }
     }
     out
 }
 
 /// Compares the checksum of all that is behind it.
 pub(super) fn check(bytes: &[u8]) -> Result<()> {
-    let hash = Reader { bytes, at: 16 }.take(32);
-    if hash.ok().is_some_and(|hash| Sha256::digest(&bytes[HEADER..])[..] == *hash) {
+    let hash = bytes.get(16..HEADER);
+    if hash.is_some_and(|hash| Sha256::digest(&bytes[HEADER..])[..] == *hash) {
         return Ok(());
     }
     Err(bad("the index is damaged or cut short: its checksum does not match"))
@@ -150,15 +170,19 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
 
 /// Reads and validates an index: after this, no content of it can lead out of bounds. The checksum is [`check`]'s.
 pub(super) fn read(bytes: &[u8]) -> Result<Index> {
-    let mut header = Reader { bytes, at: 0 };
+    let mut header = Reader::new(bytes);
     if header.take(8).ok() != Some(MAGIC.as_slice()) {
         return Err(bad("this is not an index file"));
     }
     let version = header.u32()?;
     if version != VERSION {
-        return Err(bad(format!(
-            "index format {version}, this version reads {VERSION}: build the index again"
-        )));
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            format!(
+                "the index is of format {version}, this version reads {VERSION}: build the index \
+                 again with this version of `lookalike index`"
+            ),
+        ));
     }
     let count = header.u32()? as usize;
     header.take(32)?;
@@ -176,31 +200,52 @@ pub(super) fn read(bytes: &[u8]) -> Result<Index> {
         };
         found[slot] = Some(&bytes[offset as usize..end as usize]);
     }
-    let [Some(model), Some(projection), Some(codes), Some(rows), Some(graph), Some(groups)] = found
+    let [
+        Some(model),
+        Some(projection),
+        Some(codes),
+        Some(rows),
+        Some(graph),
+        Some(groups),
+        Some(owners),
+    ] = found
     else {
         return Err(bad("a section is missing"));
     };
-    let model = ModelId(model.try_into().map_err(|_| bad("the model's hash has a wrong length"))?);
-    let (rows, rest) = rows.as_chunks::<4>();
-    if !rest.is_empty() {
-        return Err(bad("the rows end within a number"));
+    let codes = read_codes(Reader::new(codes))?;
+    Index::new(Parts {
+        model: ModelId(model.try_into().map_err(|_| bad("the model's hash has a wrong length"))?),
+        projection: read_projection(Reader::new(projection))?,
+        rows: read_rows(Reader::new(rows), codes.len())?,
+        owners: read_owners(Reader::new(owners), codes.len())?,
+        codes,
+        graph: read_graph(Reader::new(graph))?,
+        groups: read_groups(Reader::new(groups))?,
+    })
+}
+
+fn read_rows(mut r: Reader<'_>, count: usize) -> Result<Vec<u32>> {
+    let rows = r.packed_list(count)?;
+    r.end()?;
+    Ok(rows)
+}
+
+fn read_owners(mut r: Reader<'_>, pictures: usize) -> Result<Owners> {
+    let products = r.u32()? as usize;
+    let counts = r.packed_list(products)?;
+    r.end()?;
+    // Before anything is allocated for them.
+    if counts.iter().map(|&count| u64::from(count)).sum::<u64>() != pictures as u64 {
+        return Err(bad(format!("{products} products do not have {pictures} pictures together")));
     }
-    Index::new(
-        model,
-        read_projection(Reader { bytes: projection, at: 0 })?,
-        read_codes(Reader { bytes: codes, at: 0 })?,
-        rows.iter().map(|b| u32::from_le_bytes(*b)).collect(),
-        read_graph(Reader { bytes: graph, at: 0 })?,
-        read_groups(Reader { bytes: groups, at: 0 })?,
-    )
+    Owners::of_counts(counts.into_iter().map(|count| count as usize))
 }
 
 fn read_groups(mut r: Reader<'_>) -> Result<Vec<Group>> {
     let (count, dim) = (r.u32()? as usize, r.u32()? as usize);
     let length = count.checked_mul(dim).ok_or_else(|| bad("too many groups"))?;
-    let (centroids, discriminants) = (r.u32s(length)?, r.u32s(length)?);
-    let json = &r.bytes[r.at..];
-    let infos: Vec<GroupInfo> = serde_json::from_slice(json).map_err(|cause| {
+    let (centroids, discriminants) = (r.floats(length)?, r.floats(length)?);
+    let infos: Vec<GroupInfo> = serde_json::from_slice(r.rest()).map_err(|cause| {
         Error::with_source(ErrorKind::BadIndex, "the groups cannot be read", cause)
     })?;
     if infos.len() != count || dim == 0 {
@@ -210,13 +255,10 @@ fn read_groups(mut r: Reader<'_>) -> Result<Vec<Group>> {
         .into_iter()
         .zip(centroids.chunks_exact(dim).zip(discriminants.chunks_exact(dim)))
         .map(|(info, (centroid, discriminant))| {
-            let floats = |bits: &[u32]| bits.iter().map(|&b| f32::from_bits(b)).collect::<Vec<_>>();
-            let discriminant = floats(discriminant);
             if !info.coherence.is_finite() || !discriminant.iter().all(|x| x.is_finite()) {
                 return Err(bad(format!("the values of {} are not finite", info.key)));
             }
-            let centroid = floats(centroid);
-            let centroid = Embedding::from_normalised(centroid).map_err(|cause| {
+            let centroid = Embedding::from_normalised(centroid.to_vec()).map_err(|cause| {
                 Error::with_source(
                     ErrorKind::BadIndex,
                     format!("the centroid of {}", info.key),
@@ -239,12 +281,12 @@ fn read_projection(mut r: Reader<'_>) -> Result<Projection> {
     }
     let in_dim = list.iter().try_fold(0usize, |sum, b| sum.checked_add(b.dim));
     let in_dim = in_dim.ok_or_else(|| bad("the projection is too large"))?;
-    let mean = r.u32s(in_dim)?.into_iter().map(f32::from_bits).collect();
+    let mean = r.floats(in_dim)?;
+    let scales = r.floats(out_dim)?;
     let entries = in_dim.checked_mul(out_dim).ok_or_else(|| bad("the projection is too large"))?;
-    let raw = r.take(entries.checked_mul(2).ok_or_else(|| bad("the projection is too large"))?)?;
-    let matrix = raw.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b)).collect();
+    let values = r.take(entries)?.iter().map(|&b| b as i8).collect();
     r.end()?;
-    Projection::new(list, mean, matrix)
+    Projection::new(list, mean, Matrix::new(in_dim, scales, values)?)
 }
 
 fn read_codes(mut r: Reader<'_>) -> Result<Codes> {
@@ -259,51 +301,25 @@ fn read_graph(mut r: Reader<'_>) -> Result<Graph> {
     let count = r.u32()?;
     let mut layers = Vec::new();
     for _ in 0..count {
-        let (nodes, links) = (r.u32()? as usize, r.u32()? as usize);
-        layers.push(Layer::new(r.u32s(nodes.saturating_add(1))?, r.u32s(links)?)?);
+        let nodes = r.u32()? as usize;
+        // Each node takes a byte at least.
+        if nodes > r.rest().len() {
+            return Err(bad("a section is shorter than it says"));
+        }
+        let mut offsets = Vec::with_capacity(nodes + 1);
+        let mut links = Vec::new();
+        offsets.push(0);
+        for _ in 0..nodes {
+            let mut last = 0u32;
+            for _ in 0..r.packed()? {
+                let link = last.checked_add(r.packed()?);
+                last = link.ok_or_else(|| bad("a link leads out of its layer"))?;
+                links.push(last);
+            }
+            offsets.push(u32::try_from(links.len()).map_err(|_| bad("too many links"))?);
+        }
+        layers.push(Layer::new(offsets, links)?);
     }
     r.end()?;
     Graph::new(layers)
-}
-
-fn bad(context: impl Into<String>) -> Error {
-    Error::new(ErrorKind::BadIndex, context)
-}
-
-/// Reads numbers off a slice; allocates only for bytes that are there.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or_else(|| bad("a section is shorter than it says"))?;
-        let taken = &self.bytes[self.at..end];
-        self.at = end;
-        Ok(taken)
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        let bytes = self.take(4)?;
-        Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-    }
-
-    fn u64(&mut self) -> Result<u64> {
-        let (low, high) = (self.u32()?, self.u32()?);
-        Ok(u64::from(high) << 32 | u64::from(low))
-    }
-
-    fn u32s(&mut self, count: usize) -> Result<Vec<u32>> {
-        let bytes = self.take(count.checked_mul(4).ok_or_else(|| bad("a section is too long"))?)?;
-        Ok(bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect())
-    }
-
-    fn end(&self) -> Result<()> {
-        if self.at == self.bytes.len() {
-            return Ok(());
-        }
-        Err(bad("a section is longer than its content"))
-    }
 }

@@ -8,7 +8,7 @@ use std::collections::BinaryHeap;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// One layer: the neighbours of node `i` are `links[offsets[i]..offsets[i + 1]]`.
+/// One layer: the neighbours of node `i` are `links[offsets[i]..offsets[i + 1]]`, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
     offsets: Vec<u32>,
@@ -23,7 +23,9 @@ impl Layer {
         let mut links = Vec::new();
         offsets.push(0);
         for list in lists {
+            let start = links.len();
             links.extend_from_slice(list);
+            links[start..].sort_unstable();
             offsets.push(links.len() as u32);
         }
         Self { offsets, links }
@@ -32,8 +34,8 @@ impl Layer {
     /// A layer from its arrays.
     ///
     /// # Errors
-    /// `BadIndex` if the offsets do not ascend from 0 to the number of links, or a link leads out
-    /// of the layer.
+    /// `BadIndex` if the offsets do not ascend from 0 to the number of links, a node's links do
+    /// not ascend, or a link leads out of the layer.
     pub fn new(offsets: Vec<u32>, links: Vec<u32>) -> Result<Self> {
         let bad = |what: &str| Err(Error::new(ErrorKind::BadIndex, format!("graph: {what}")));
         if offsets.first() != Some(&0)
@@ -45,6 +47,10 @@ impl Layer {
         let nodes = offsets.len() - 1;
         if links.iter().any(|&l| l as usize >= nodes) {
             return bad("a link leads out of its layer");
+        }
+        let ascend = |ends: &[u32]| links[ends[0] as usize..ends[1] as usize].is_sorted();
+        if !offsets.windows(2).all(ascend) {
+            return bad("the links of a node do not ascend");
         }
         Ok(Self { offsets, links })
     }
@@ -231,6 +237,7 @@ mod tests {
         assert!(Layer::new(vec![0, 2], vec![0]).is_err());
         assert!(Layer::new(vec![0, 1], vec![7]).is_err());
         assert!(Layer::new(vec![0, 2, 1], vec![0]).is_err());
+        assert!(Layer::new(vec![0, 2, 2], vec![1, 0]).is_err());
         assert!(Graph::new(vec![]).is_err());
         let (small, large) = (Layer::from_lists(&[vec![]]), Layer::from_lists(&[vec![1], vec![0]]));
         assert!(Graph::new(vec![small, large]).is_err());

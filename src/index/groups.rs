@@ -138,15 +138,16 @@ mod building {
     /// Columns with more values are not grouped by: they name products, not kinds.
     const MAX_VALUES: usize = 256;
 
-    /// The groups of a catalogue, sorted by key. `keys[row]` are the columns' values of a product.
+    /// The groups of a catalogue, sorted by key. `keys[row]` are the columns' values of a product,
+    /// `embeddings[row]` where it lies.
     ///
     /// A group is incoherent if the mean of its members is no longer than chance makes the mean of
     /// as many unrelated products. For `n` unit vectors around the catalogue's mean `m`, chance
     /// makes the squared length of their mean exceed `|m|^2` by about `(1 - |m|^2) / n` (Rayleigh's
     /// test, Mardia and Jupp, Directional Statistics, 2000); four times that is asked for.
-    pub(crate) fn groups(keys: &[Vec<GroupKey>], embeddings: &[Embedding]) -> Result<Vec<Group>> {
+    pub(crate) fn groups(keys: &[Vec<GroupKey>], embeddings: &[&Embedding]) -> Result<Vec<Group>> {
         let mut members: BTreeMap<&GroupKey, Vec<&Embedding>> = BTreeMap::new();
-        for (row_keys, embedding) in keys.iter().zip(embeddings) {
+        for (row_keys, &embedding) in keys.iter().zip(embeddings) {
             for key in row_keys {
                 members.entry(key).or_default().push(embedding);
             }
@@ -161,7 +162,7 @@ mod building {
             .filter(|(_, column)| (2..=MAX_VALUES).contains(&column.len()) && !numeric(column))
             .map(|(name, _)| name)
             .collect();
-        let overall = mean_length(&embeddings.iter().collect::<Vec<_>>()).powi(2);
+        let overall = mean_length(embeddings).powi(2);
         let mut found = Vec::new();
         for (&key, members) in &members {
             if members.len() < MIN_STORED || !kinds.contains(key.column.as_str()) {
@@ -256,7 +257,7 @@ mod building {
                     ]
                 })
                 .collect();
-            let found = groups(&keys, &embeddings).unwrap();
+            let found = groups(&keys, &embeddings.iter().collect::<Vec<_>>()).unwrap();
             let names: Vec<&str> = found.iter().map(|g| g.key.value.as_str()).collect();
             assert_eq!(names, ["a", "b"], "neither numbers nor a column of one value");
             assert!(found[0].offered && found[0].coherence > 0.99 && found[0].count == 20);
@@ -286,7 +287,7 @@ mod building {
         #[test]
         fn directions_are_antisymmetric_and_tell_groups_apart_better_than_their_means() {
             let (keys, embeddings) = furniture();
-            let found = groups(&keys, &embeddings).unwrap();
+            let found = groups(&keys, &embeddings.iter().collect::<Vec<_>>()).unwrap();
             let (bed, sofa) = (&found[0], &found[1]);
             let there = super::super::direction(bed, sofa).unwrap();
             let back = super::super::direction(sofa, bed).unwrap();

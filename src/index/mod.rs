@@ -1,12 +1,15 @@
-//! The index: int8 codes of all products, the projection that made them, and the HNSW graph over
-//! them.
+//! The index: int8 codes of all products' pictures, the projection that made them, and the HNSW
+//! graph over them.
 
 #[cfg(feature = "cli")]
 mod builder;
+mod bytes;
 mod codes;
 mod format;
 mod graph;
 mod groups;
+mod owners;
+mod search;
 
 use std::fmt;
 
@@ -15,6 +18,8 @@ pub use builder::EF_CONSTRUCTION;
 pub use codes::{Code, Codes, Scorer};
 pub use graph::{Graph, Layer};
 pub use groups::{Group, GroupKey};
+pub use owners::Owners;
+pub use search::Wanted;
 use sha2::{Digest, Sha256};
 
 use crate::embedding::{Direction, Embedding};
@@ -50,13 +55,15 @@ impl fmt::Debug for ModelId {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Neighbour {
     /// Its row in the product list.
-    pub row: u32,
-    /// Cosine to the query, -1 to 1.
+    pub product: u32,
+    /// Which of its pictures is the nearest, 0 being the main one.
+    pub picture: u32,
+    /// Cosine of that picture to the query, -1 to 1.
     pub score: f32,
 }
 
-/// One code per product, searchable. Rows count products in catalogue order; nodes count them in
-/// the graph's order.
+/// One code per picture, searchable. Rows count pictures in catalogue order, see [`Owners`]; nodes
+/// count them in the graph's order.
 #[derive(Clone, PartialEq)]
 pub struct Index {
     model: ModelId,
@@ -67,40 +74,57 @@ pub struct Index {
     rows: Vec<u32>,
     /// Node of each row.
     nodes: Vec<u32>,
+    owners: Owners,
+    graph: Graph,
+    groups: Vec<Group>,
+}
+
+/// What an index is put together from.
+struct Parts {
+    model: ModelId,
+    projection: Projection,
+    codes: Codes,
+    rows: Vec<u32>,
+    owners: Owners,
     graph: Graph,
     groups: Vec<Group>,
 }
 
 impl Index {
-    /// Builds an index over one embedding per product row; `keys[row]` are the groups that the
-    /// product belongs to, by column.
+    /// Builds an index over one embedding per picture, in the order of `owners`; `keys[product]` are
+    /// the groups that a product belongs to, by column. In a group each product counts once, by its
+    /// main picture.
     ///
     /// # Errors
-    /// `BadIndex` if there are none; `Mismatch` if dimensions differ.
+    /// `BadIndex` if there are none; `Mismatch` if dimensions or numbers differ.
     #[cfg(feature = "cli")]
     pub fn build(
         model: ModelId,
         projection: Projection,
         embeddings: &[Embedding],
+        owners: Owners,
         keys: &[Vec<GroupKey>],
     ) -> Result<Self> {
+        if embeddings.len() != owners.pictures() {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("{} embeddings of {} pictures", embeddings.len(), owners.pictures()),
+            ));
+        }
         let by_row = Codes::from_embeddings(embeddings)?;
         let (graph, rows) = builder::build(&by_row)?;
         let by_node = rows.iter().flat_map(|&row| by_row.get(row as usize)).copied().collect();
         let codes = Codes::new(by_row.dim(), by_node)?;
-        let groups = groups::groups(keys, embeddings)?;
-        Self::new(model, projection, codes, rows, graph, groups)
+        let main = |product: usize| owners.pictures_of(product as u32).start as usize;
+        let mains: Vec<&Embedding> =
+            (0..owners.products()).map(|product| &embeddings[main(product)]).collect();
+        let groups = groups::groups(keys, &mains)?;
+        Self::new(Parts { model, projection, codes, rows, owners, graph, groups })
     }
 
     /// Puts the parts together after checking that they fit.
-    fn new(
-        model: ModelId,
-        projection: Projection,
-        codes: Codes,
-        rows: Vec<u32>,
-        graph: Graph,
-        groups: Vec<Group>,
-    ) -> Result<Self> {
+    fn new(parts: Parts) -> Result<Self> {
+        let Parts { model, projection, codes, rows, owners, graph, groups } = parts;
         let bad = |what: String| Err(Error::new(ErrorKind::BadIndex, what));
         let count = codes.len();
         if projection.out_dim() != codes.dim() {
@@ -110,10 +134,11 @@ impl Index {
                 codes.dim()
             ));
         }
-        if graph.len() != count || rows.len() != count {
+        if graph.len() != count || rows.len() != count || owners.pictures() != count {
             return bad(format!(
-                "{count} codes, {} rows and {} graph nodes do not fit",
+                "{count} codes, {} rows, {} pictures and {} graph nodes do not fit",
                 rows.len(),
+                owners.pictures(),
                 graph.len()
             ));
         }
@@ -129,13 +154,13 @@ impl Index {
         if let Some(group) = groups.iter().find(|g| !fits(g)) {
             return bad(format!("the centroid of {} has another dimension", group.key));
         }
-        Ok(Self { model, projection, codes, rows, nodes, graph, groups })
+        Ok(Self { model, projection, codes, rows, nodes, owners, graph, groups })
     }
 
     /// Reads `index.bin`.
     ///
     /// # Errors
-    /// `BadIndex` if the file is damaged, cut short, or of another version.
+    /// `BadIndex` if the file is damaged or cut short; `Mismatch` if it is of another version.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let index = format::read(bytes)?;
         format::check(bytes)?;
@@ -146,7 +171,8 @@ impl Index {
     /// wasm longer than all the rest. Whatever the bytes are, what is read of them is sound.
     ///
     /// # Errors
-    /// `BadIndex` if the file is not an index, or contradicts itself.
+    /// `BadIndex` if the file is not an index, or contradicts itself; `Mismatch` if it is of another
+    /// version.
     pub fn read_checked(bytes: &[u8]) -> Result<Self> {
         format::read(bytes)
     }
@@ -169,7 +195,7 @@ impl Index {
         &self.projection
     }
 
-    /// The number of products.
+    /// The number of pictures.
     #[must_use]
     pub fn len(&self) -> usize {
         self.codes.len()
@@ -179,6 +205,18 @@ impl Index {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.codes.is_empty()
+    }
+
+    /// The number of products.
+    #[must_use]
+    pub fn products(&self) -> usize {
+        self.owners.products()
+    }
+
+    /// Whose the pictures are.
+    #[must_use]
+    pub fn owners(&self) -> &Owners {
+        &self.owners
     }
 
     /// The groups that directions run between, sorted by key.
@@ -222,80 +260,29 @@ impl Index {
         &self.graph
     }
 
-    /// The stored embedding of a product, to within int8 rounding.
+    /// The stored embedding of a product's main picture, to within int8 rounding.
     ///
     /// # Errors
-    /// `BadQuery` if there is no such row.
-    pub fn embedding(&self, row: u32) -> Result<Embedding> {
-        match self.nodes.get(row as usize) {
-            Some(&node) => self.codes.embedding(node as usize),
-            None => Err(Error::new(ErrorKind::BadQuery, format!("the index has no row {row}"))),
+    /// `BadQuery` if there is no such product.
+    pub fn embedding(&self, product: u32) -> Result<Embedding> {
+        self.picture(product, 0)
+    }
+
+    /// The stored embedding of one of a product's pictures, 0 being the main one, to within int8
+    /// rounding.
+    ///
+    /// # Errors
+    /// `BadQuery` if there is no such product or picture.
+    pub fn picture(&self, product: u32, picture: u32) -> Result<Embedding> {
+        let rows = self.owners.pictures_of(product);
+        match rows.start.checked_add(picture).filter(|row| rows.contains(row)) {
+            Some(row) => self.codes.embedding(self.nodes[row as usize] as usize),
+            None => Err(Error::new(
+                ErrorKind::BadQuery,
+                format!("the index has no picture {picture} of product {product}"),
+            )),
         }
     }
-
-    /// The `k` nearest products found through the graph, best first. `ef` is the width of the
-    /// candidate list: wider finds more of the true neighbours and takes longer; `k` at least.
-    ///
-    /// # Errors
-    /// `Mismatch` if the query's dimension is not the index's.
-    pub fn search(&self, query: &Embedding, k: usize, ef: usize) -> Result<Vec<Neighbour>> {
-        let code = Code::new(query);
-        let scorer = self.codes.scorer(&code)?;
-        let mut found: Vec<Neighbour> = self
-            .graph
-            .search(ef.max(k), |node| scorer.cosine(node as usize))
-            .into_iter()
-            .map(|(node, score)| Neighbour { row: self.rows[node as usize], score })
-            .collect();
-        best_of(&mut found, k);
-        Ok(found)
-    }
-
-    /// The `k` nearest of the products that `accept` lets pass, best first, by comparing with every
-    /// one of them.
-    ///
-    /// # Errors
-    /// `Mismatch` if the query's dimension is not the index's.
-    pub fn search_exact(
-        &self,
-        query: &Embedding,
-        k: usize,
-        mut accept: impl FnMut(u32) -> bool,
-    ) -> Result<Vec<Neighbour>> {
-        let code = Code::new(query);
-        let scorer = self.codes.scorer(&code)?;
-        // What is kept is cut to the best `k` whenever it has grown to this; from then on, most
-        // products only have to be compared with the worst of those.
-        let room = 2 * k.max(64);
-        let mut kept = Vec::new();
-        let mut worst = f32::NEG_INFINITY;
-        for (node, &row) in self.rows.iter().enumerate() {
-            if !accept(row) {
-                continue;
-            }
-            let score = scorer.cosine(node);
-            if score < worst {
-                continue;
-            }
-            kept.push(Neighbour { row, score });
-            if kept.len() == room {
-                best_of(&mut kept, k);
-                worst = kept.last().map_or(worst, |n| n.score);
-            }
-        }
-        best_of(&mut kept, k);
-        Ok(kept)
-    }
-}
-
-/// Cuts to the best `k`, ordered by score, then row: the same on every machine.
-fn best_of(found: &mut Vec<Neighbour>, k: usize) {
-    let order = |a: &Neighbour, b: &Neighbour| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row));
-    if k > 0 && found.len() > k {
-        found.select_nth_unstable_by(k - 1, order);
-    }
-    found.truncate(k);
-    found.sort_unstable_by(order);
 }
 
 impl fmt::Debug for Index {
@@ -305,97 +292,4 @@ impl fmt::Debug for Index {
 }
 
 #[cfg(all(test, feature = "cli"))]
-mod tests {
-    use half::f16;
-
-    use super::*;
-    use crate::projection::Block;
-
-    fn embeddings(count: usize) -> Vec<Embedding> {
-        let value = |i: usize, d: usize| ((i * 37 + d * 11) as f32 * 0.618).sin();
-        (0..count)
-            .map(|i| Embedding::new((0..16).map(|d| value(i, d)).collect()).unwrap())
-            .collect()
-    }
-
-    fn index(count: usize) -> Index {
-        let block = Block { dim: 3, power: 0.5, weight: 1.0 };
-        let projection = Projection::new(vec![block], vec![0.0; 3], vec![f16::ONE; 48]).unwrap();
-        let key =
-            |row: usize| GroupKey { column: "kind".into(), value: ["a", "b"][row % 2].into() };
-        let keys: Vec<Vec<GroupKey>> = (0..count).map(|row| vec![key(row)]).collect();
-        Index::build(ModelId([7; 32]), projection, &embeddings(count), &keys).unwrap()
-    }
-
-    #[test]
-    fn the_graph_finds_what_the_scan_finds() {
-        let (index, queries) = (index(500), embeddings(500));
-        let mut agree = 0;
-        for (row, query) in queries.iter().enumerate() {
-            let exact = index.search_exact(query, 20, |_| true).unwrap();
-            let found = index.search(query, 20, 100).unwrap();
-            assert!(found[0].score > 0.999 && found.len() == 20, "row {row}");
-            agree += exact.iter().filter(|e| found.iter().any(|f| f.row == e.row)).count();
-        }
-        assert!(agree >= 500 * 20 * 99 / 100, "{agree}");
-    }
-
-    #[test]
-    fn filters_are_exact_and_order_is_fixed() {
-        let index = index(100);
-        let query = index.embedding(10).unwrap();
-        let odd = index.search_exact(&query, 1000, |row| row % 2 == 1).unwrap();
-        assert_eq!(odd.len(), 50);
-        assert!(odd.iter().all(|n| n.row % 2 == 1) && odd.is_sorted_by(|a, b| a.score >= b.score));
-        assert!(index.search_exact(&query, 0, |_| true).unwrap().is_empty());
-        // Large enough for what is kept to be cut on the way.
-        let large = self::index(1000);
-        let all = large.search_exact(&query, 1000, |_| true).unwrap();
-        for k in [1, 20, 90] {
-            assert_eq!(large.search_exact(&query, k, |_| true).unwrap(), all[..k]);
-        }
-        assert!(index.embedding(100).is_err());
-    }
-
-    #[test]
-    fn groups_are_found_by_key() {
-        let index = index(100);
-        let key = |value: &str| GroupKey { column: "kind".into(), value: value.into() };
-        assert_eq!(index.groups().len(), 2);
-        assert_eq!(index.group(&key("b")).unwrap(), &index.groups()[1]);
-        assert_eq!(index.group(&key("c")).unwrap_err().kind(), ErrorKind::BadQuery);
-        assert!(index.direction(Some(&key("a")), &key("b")).unwrap().length() > 0.0);
-        assert!(index.direction(None, &key("b")).unwrap().length() > 0.0);
-        assert!(index.direction(Some(&key("b")), &key("b")).is_err());
-    }
-
-    #[test]
-    fn the_file_round_trips() {
-        let index = index(120);
-        let bytes = index.write();
-        assert_eq!(Index::read(&bytes).unwrap(), index);
-        assert_eq!(bytes, self::index(120).write(), "building twice must give the same bytes");
-    }
-
-    #[test]
-    fn damaged_files_are_refused_whatever_is_damaged() {
-        let bytes = index(40).write();
-        for cut in (0..bytes.len()).step_by(97) {
-            assert_eq!(Index::read(&bytes[..cut]).unwrap_err().kind(), ErrorKind::BadIndex);
-            assert_eq!(Index::read_checked(&bytes[..cut]).unwrap_err().kind(), ErrorKind::BadIndex);
-        }
-        // Behind the checksum's back: every field is checked for itself.
-        for at in (48..bytes.len()).step_by(13) {
-            for flip in [0x01, 0x80, 0xff] {
-                let mut damaged = bytes.clone();
-                damaged[at] ^= flip;
-                assert!(Index::read(&damaged).is_err(), "byte {at}");
-                if let Ok(read) = Index::read_checked(&damaged) {
-                    let query = embeddings(1).remove(0);
-                    let _ = read.search(&query, 5, 10);
-                    let _ = read.search_exact(&query, 5, |_| true);
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -85,10 +85,10 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// Of some products, `[rows][labels]`.
-    pub(super) fn rows(&self, rows: &[usize]) -> Matrix {
-        Matrix::from_fn(rows.len(), self.counts.len(), |i, j| {
-            if self.of[rows[i]].contains(&j) { self.value(j) } else { 0.0 }
+    /// Of some products, `[products][labels]`.
+    pub(super) fn rows(&self, products: &[usize]) -> Matrix {
+        Matrix::from_fn(products.len(), self.counts.len(), |i, j| {
+            if self.of[products[i]].contains(&j) { self.value(j) } else { 0.0 }
         })
     }
 

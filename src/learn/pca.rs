@@ -3,12 +3,13 @@
 
 use lookalike_linalg::Matrix;
 
-use super::samples::Samples;
+use super::samples::{Samples, Shares};
 use super::{LearnOptions, finish};
 use crate::error::{Error, ErrorKind, Result};
 use crate::projection::{Block, Projection};
 
-/// Learns centre and components from pooled features `[products][sum of block dims]`.
+/// Learns centre and components from pooled features `[pictures][sum of block dims]`, all of the same
+/// weight.
 ///
 /// # Errors
 /// `BadCatalog` if there are fewer than two pictures that differ.
@@ -17,24 +18,28 @@ pub fn pca_whitening(
     blocks: &[Block],
     options: LearnOptions,
 ) -> Result<Projection> {
-    let samples = Samples::new(pooled, blocks);
-    let components = components(&samples, options)?;
+    let each: Vec<u32> = (0..pooled.len() as u32).collect();
+    let shares = Shares::new(&each);
+    let samples = Samples::new(pooled, blocks, &shares);
+    let components = components(&samples, options)?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::BadCatalog,
+            "all pictures of the catalogue look the same: nothing can be told apart",
+        )
+    })?;
     finish(&samples, blocks, &components)
 }
 
 /// Principal directions divided by their deviation to the power of the whitening: `[dim][kept]`.
-pub(super) fn components(samples: &Samples<'_>, options: LearnOptions) -> Result<Matrix> {
+/// `None` if all pictures look the same.
+pub(super) fn components(samples: &Samples<'_>, options: LearnOptions) -> Result<Option<Matrix>> {
     let (variances, directions) = samples.principal(options.dim).ok_or_else(|| {
         Error::new(ErrorKind::Internal, "the principal components do not converge")
     })?;
-    let Some(&strongest) = variances.first() else {
-        return Err(Error::new(
-            ErrorKind::BadCatalog,
-            "all pictures of the catalogue look the same: nothing can be told apart",
-        ));
-    };
-    Ok(Matrix::from_fn(directions.rows(), directions.cols(), |i, j| {
-        directions.at(i, j) * (variances[j] / strongest).sqrt().powf(-options.whitening)
+    Ok(variances.first().map(|strongest| {
+        Matrix::from_fn(directions.rows(), directions.cols(), |i, j| {
+            directions.at(i, j) * (variances[j] / strongest).sqrt().powf(-options.whitening)
+        })
     }))
 }
 
@@ -74,7 +79,8 @@ mod tests {
             let options = LearnOptions { dim: 2, whitening };
             let p = learnt(&pictures(), options).unwrap();
             let row = |i: usize| {
-                p.matrix()[i * 3..][..3].iter().map(|x| x.to_f32().powi(2)).sum::<f32>().sqrt()
+                let (scale, row) = p.matrix().rows().nth(i).unwrap();
+                scale * row.iter().map(|x| f32::from(*x).powi(2)).sum::<f32>().sqrt()
             };
             row(1) / row(0)
         };

@@ -1,10 +1,16 @@
 //! Held-out checks: what a recipe does for products that it was not learnt from.
+//!
+//! Rows are pictures. All pictures of a product, and all products of one unit (variants that the feed
+//! names), are in the same fold: a check never asks with what it has learnt from. Each product weighs
+//! the same in every figure, and neighbours are products, each by its nearest picture.
+
+use std::collections::HashMap;
 
 use lookalike_linalg::Matrix;
 
 use super::samples::{Samples, Targets, column_means, minus, regularised, rms};
 
-/// More products than these say nothing new about which recipe is better, and cost their cube.
+/// More pictures than these say nothing new about which recipe is better, and cost their cube.
 const MOST: usize = 1500;
 const FOLDS: usize = 5;
 /// Neighbours that are compared for agreement with the teacher.
@@ -19,11 +25,18 @@ pub(super) struct Trial {
 }
 
 struct Fold {
-    train: Vec<usize>,
-    held: Vec<usize>,
+    train: Side,
+    held: Side,
     /// Centred on `train`: `[train][train]` and `[held][train]`.
     gram: Matrix,
     cross: Matrix,
+}
+
+/// Rows of pictures, whose they are, and what each weighs.
+struct Side {
+    rows: Vec<usize>,
+    owners: Vec<u32>,
+    weights: Vec<f64>,
 }
 
 /// Embeddings of one fold, not yet of length 1: `[train][any]` and `[held][any]`.
@@ -42,33 +55,57 @@ pub(super) enum Part<'a> {
 }
 
 impl Trial {
-    pub(super) fn new(samples: &Samples<'_>) -> Self {
+    /// `units` are what must not be torn apart: one for each product.
+    pub(super) fn new(samples: &Samples<'_>, units: &[u32]) -> Self {
+        let shares = samples.shares();
         // Catalogues come sorted by category: taking every n-th keeps the mix.
         let count = samples.len().min(MOST);
         let chosen: Vec<usize> = (0..count).map(|i| i * samples.len() / count.max(1)).collect();
         let x = samples.centred(&chosen);
         let gram = x.times_transposed(&x);
-        let folds = (0..FOLDS).map(|fold| {
+        let mut places: HashMap<u32, usize> = HashMap::new();
+        let fold_of: Vec<usize> = chosen
+            .iter()
+            .map(|&row| {
+                let next = places.len();
+                *places.entry(units[shares.owner(row) as usize]).or_insert(next) % FOLDS
+            })
+            .collect();
+        let folds = (0..FOLDS).filter_map(|fold| {
             let (held, train): (Vec<usize>, Vec<usize>) =
-                (0..count).partition(|i| i % FOLDS == fold);
+                (0..count).partition(|&i| fold_of[i] == fold);
+            // With few units some folds have nothing to ask with or to learn from.
+            if held.is_empty() || train.is_empty() {
+                return None;
+            }
+            let side = |places: &[usize]| {
+                let rows: Vec<usize> = places.iter().map(|&i| chosen[i]).collect();
+                Side {
+                    owners: rows.iter().map(|&row| shares.owner(row)).collect(),
+                    weights: rows.iter().map(|&row| shares.weight(row)).collect(),
+                    rows,
+                }
+            };
+            let weights = side(&train).weights;
+            let total: f64 = weights.iter().sum();
             let mean_to = |i: usize| {
-                train.iter().map(|&t| gram.at(i, t)).sum::<f64>() / train.len().max(1) as f64
+                train.iter().zip(&weights).map(|(&t, w)| w * gram.at(i, t)).sum::<f64>() / total
             };
             let to_train: Vec<f64> = (0..count).map(mean_to).collect();
-            let mean = train.iter().map(|&t| to_train[t]).sum::<f64>() / train.len().max(1) as f64;
+            let mean =
+                train.iter().zip(&weights).map(|(&t, w)| w * to_train[t]).sum::<f64>() / total;
             let centred = |rows: &[usize]| {
                 Matrix::from_fn(rows.len(), train.len(), |i, j| {
                     let (r, t) = (rows[i], train[j]);
                     gram.at(r, t) - to_train[r] - to_train[t] + mean
                 })
             };
-            let named = |rows: &[usize]| rows.iter().map(|&i| chosen[i]).collect();
-            Fold {
+            Some(Fold {
                 gram: centred(&train),
                 cross: centred(&held),
-                train: named(&train),
-                held: named(&held),
-            }
+                train: side(&train),
+                held: side(&held),
+            })
         });
         Self { folds: folds.collect() }
     }
@@ -78,14 +115,17 @@ impl Trial {
     pub(super) fn agreement(&self, recipe: &[(Part<'_>, f64)], truth: &Targets<'_>) -> Option<f64> {
         self.mean(|fold| {
             let ours = fold.embed(recipe)?;
-            let (train, held) = (truth.rows(&fold.train), truth.rows(&fold.held));
-            let means = column_means(&train);
+            let (train, held) = (truth.rows(&fold.train.rows), truth.rows(&fold.held.rows));
+            let means = column_means(&train, &fold.train.weights);
             let theirs = Embedded { train: minus(&train, &means), held: minus(&held, &means) };
-            let theirs = theirs.nearest(AGREEING);
-            let shares = ours.nearest(AGREEING).into_iter().zip(&theirs).map(|(a, b)| {
-                a.iter().filter(|row| b.contains(row)).count() as f64 / b.len().max(1) as f64
+            let theirs = fold.nearest(&theirs, AGREEING);
+            let shares = fold.nearest(&ours, AGREEING).into_iter().zip(&theirs).map(|(a, b)| {
+                let product = |&(product, _): &(u32, usize)| product;
+                let same =
+                    a.iter().filter(|found| b.iter().any(|t| product(t) == product(found))).count();
+                Some(same as f64 / b.len().max(1) as f64)
             });
-            Some(shares.sum::<f64>() / theirs.len().max(1) as f64)
+            Some(fold.mean(shares))
         })
     }
 
@@ -93,20 +133,18 @@ impl Trial {
     /// rows of `labels`; with one label a product, the share that have the same.
     pub(super) fn likeness(&self, recipe: &[(Part<'_>, f64)], labels: &Targets<'_>) -> Option<f64> {
         self.mean(|fold| {
-            let nearest = fold.embed(recipe)?.nearest(ALIKE);
-            let (train, held) =
-                (unit_rows(&labels.rows(&fold.train)), unit_rows(&labels.rows(&fold.held)));
+            let nearest = fold.nearest(&fold.embed(recipe)?, ALIKE);
+            let of = |side: &Side| unit_rows(&labels.rows(&side.rows));
+            let (train, held) = (of(&fold.train), of(&fold.held));
             let alike = held.times_transposed(&train);
-            let (mut sum, mut queries) = (0.0, 0usize);
-            for (i, found) in nearest.iter().enumerate() {
+            let shared = nearest.iter().enumerate().map(|(i, found)| {
                 // A product without labels has nothing to ask for.
-                if (0..held.cols()).any(|j| held.at(i, j) != 0.0) {
-                    sum += found.iter().map(|&j| alike.at(i, j)).sum::<f64>()
-                        / found.len().max(1) as f64;
-                    queries += 1;
-                }
-            }
-            Some(sum / queries.max(1) as f64)
+                (0..held.cols()).any(|j| held.at(i, j) != 0.0).then(|| {
+                    found.iter().map(|&(_, j)| alike.at(i, j)).sum::<f64>()
+                        / found.len().max(1) as f64
+                })
+            });
+            Some(fold.mean(shared))
         })
     }
 
@@ -122,7 +160,7 @@ impl Fold {
             .iter()
             .map(|&(part, weight)| {
                 let embedded = self.part(part)?;
-                let length = rms(&embedded.train);
+                let length = rms(&embedded.train, &self.train.weights);
                 Some((embedded, if length > 0.0 { weight / length } else { 0.0 }))
             })
             .collect::<Option<_>>()?;
@@ -134,14 +172,22 @@ impl Fold {
     }
 
     fn part(&self, part: Part<'_>) -> Option<Embedded> {
+        let roots: Vec<f64> = self.train.weights.iter().map(|w| w.sqrt()).collect();
+        let rooted = |matrix: &Matrix| {
+            Matrix::from_fn(matrix.rows(), matrix.cols(), |i, j| roots[i] * matrix.at(i, j))
+        };
+        let gram = Matrix::from_fn(roots.len(), roots.len(), |i, j| {
+            roots[i] * self.gram.at(i, j) * roots[j]
+        });
         let onto = match part {
             Part::Ridge(targets, strength) => {
-                let targets = targets.rows(&self.train);
-                regularised(&self.gram, strength, self.train.len())
-                    .solve_positive_definite(&minus(&targets, &column_means(&targets)))?
+                let targets = targets.rows(&self.train.rows);
+                let means = column_means(&targets, &self.train.weights);
+                regularised(&gram, strength, self.train.weights.iter().sum())
+                    .solve_positive_definite(&rooted(&minus(&targets, &means)))?
             }
             Part::Principal(dim, whitening) => {
-                let (values, vectors) = self.gram.symmetric_eigen()?;
+                let (values, vectors) = gram.symmetric_eigen()?;
                 let strongest = values.last().copied().unwrap_or(0.0);
                 let kept: Vec<usize> = (0..values.len())
                     .rev()
@@ -153,22 +199,43 @@ impl Fold {
                 })
             }
         };
+        let onto = rooted(&onto);
         Some(Embedded { train: self.gram.times(&onto), held: self.cross.times(&onto) })
     }
-}
 
-impl Embedded {
-    /// Per held-out row, the positions of the nearest train rows by cosine.
-    fn nearest(&self, count: usize) -> Vec<Vec<usize>> {
-        let similar = unit_rows(&self.held).times_transposed(&unit_rows(&self.train));
+    /// Per held-out row, the nearest products of the train rows by cosine, each with the place of
+    /// its nearest row.
+    fn nearest(&self, embedded: &Embedded, count: usize) -> Vec<Vec<(u32, usize)>> {
+        let similar = unit_rows(&embedded.held).times_transposed(&unit_rows(&embedded.train));
         (0..similar.rows())
             .map(|i| {
                 let mut order: Vec<usize> = (0..similar.cols()).collect();
                 order.sort_by(|&a, &b| similar.at(i, b).total_cmp(&similar.at(i, a)));
-                order.truncate(count);
-                order
+                let mut found: Vec<(u32, usize)> = Vec::with_capacity(count);
+                for row in order {
+                    let owner = self.train.owners[row];
+                    if found.len() == count {
+                        break;
+                    }
+                    if found.iter().all(|(there, _)| *there != owner) {
+                        found.push((owner, row));
+                    }
+                }
+                found
             })
             .collect()
+    }
+
+    /// The mean over the held-out rows, by weight; those without a figure take no part.
+    fn mean(&self, figures: impl Iterator<Item = Option<f64>>) -> f64 {
+        let (mut sum, mut total) = (0.0, 0.0);
+        for (figure, weight) in figures.zip(&self.held.weights) {
+            if let Some(figure) = figure {
+                sum += weight * figure;
+                total += weight;
+            }
+        }
+        if total > 0.0 { sum / total } else { 0.0 }
     }
 }
 
@@ -179,4 +246,43 @@ fn unit_rows(matrix: &Matrix) -> Matrix {
     Matrix::from_fn(matrix.rows(), matrix.cols(), |i, j| {
         if lengths[i] > 0.0 { matrix.at(i, j) / lengths[i] } else { 0.0 }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::Shares;
+    use super::*;
+    use crate::projection::Block;
+
+    #[test]
+    fn pictures_of_a_product_and_products_of_a_unit_share_a_fold() {
+        // Forty products of one to four pictures; every three in a row are variants.
+        let owners: Vec<u32> = (0..40u32).flat_map(|p| vec![p; 1 + p as usize % 4]).collect();
+        let units: Vec<u32> = (0..40).map(|p| p / 3).collect();
+        let rows: Vec<Vec<f32>> =
+            (0..owners.len()).map(|i| vec![(i as f32).sin(), (i as f32 * 0.7).cos()]).collect();
+        let pooled: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        let shares = Shares::new(&owners);
+        let blocks = [Block { dim: 2, power: 1.0, weight: 1.0 }];
+        let samples = Samples::new(&pooled, &blocks, &shares);
+        let trial = Trial::new(&samples, &units);
+        assert_eq!(trial.folds.len(), FOLDS);
+        let unit = |owner: &u32| units[*owner as usize];
+        let mut held = 0;
+        for fold in &trial.folds {
+            let learnt: Vec<u32> = fold.train.owners.iter().map(unit).collect();
+            assert!(fold.held.owners.iter().all(|owner| !learnt.contains(&unit(owner))));
+            held += fold.held.rows.len();
+            let own = Embedded { train: fold.gram.clone(), held: fold.cross.clone() };
+            for found in fold.nearest(&own, 10) {
+                let mut products: Vec<u32> = found.iter().map(|f| f.0).collect();
+                products.sort_unstable();
+                products.dedup();
+                assert_eq!(products.len(), 10, "ten products, not ten pictures");
+            }
+        }
+        assert_eq!(held, owners.len(), "each picture asks once");
+        // All of one unit: nothing can be held out.
+        assert!(Trial::new(&samples, &[7; 40]).folds.is_empty());
+    }
 }

@@ -6,6 +6,7 @@
 
 use fast_image_resize::PixelType;
 
+use super::Method;
 use crate::embedding::Embedding;
 use crate::error::Result;
 use crate::image::Picture;
@@ -18,6 +19,27 @@ const SAME: f32 = 0.9;
 const ALIKE: f32 = 0.8;
 /// Bits of 64 that may differ for the hash to agree.
 const MAX_BITS: u32 = 5;
+
+/// From which cosines on two products' main pictures show the same thing.
+#[derive(Clone, Copy, Debug)]
+pub struct Alike {
+    /// Whatever the hash says.
+    same: f32,
+    /// If the hash agrees.
+    alike: f32,
+}
+
+impl Alike {
+    /// For embeddings by a projection of this kind.
+    #[must_use]
+    pub fn by(projection: Method) -> Self {
+        match projection {
+            // Nothing is taken off what all pictures have in common: everything looks much alike.
+            Method::Plain => Self { same: f32::INFINITY, alike: 0.999 },
+            _ => Self { same: SAME, alike: ALIKE },
+        }
+    }
+}
 
 /// Difference hash of a picture: for 8x8 places, whether it gets brighter to the right.
 ///
@@ -35,8 +57,8 @@ pub fn difference_hash(picture: &Picture) -> Result<u64> {
 
 /// Per product, the row of the first product of its group; a product without variants has its own.
 ///
-/// `plain` are embeddings by principal components alone, which no label has drawn together; `hashes`
-/// are their pictures' difference hashes; `groups` are the feed's own groups, equal values being
+/// `plain` are embeddings of main pictures by principal components alone, which no label has drawn
+/// together, and `alike` says what their cosines mean; `hashes` are the pictures' difference hashes; `groups` are the feed's own groups, equal values being
 /// one; `neighbours(row)` gives candidates. A group is whatever resembles its first product, so that
 /// chains of small differences do not join what differs much.
 ///
@@ -44,6 +66,7 @@ pub fn difference_hash(picture: &Picture) -> Result<u64> {
 /// `Mismatch` if embeddings differ in dimension; whatever `neighbours` gives.
 pub fn variants(
     plain: &[Embedding],
+    alike: Alike,
     hashes: &[u64],
     groups: &[Option<String>],
     neighbours: impl Fn(usize) -> Result<Vec<usize>>,
@@ -70,7 +93,7 @@ pub fn variants(
             }
             let cosine = plain[row].dot(&plain[leader])?;
             let bits = (hashes[row] ^ hashes[leader]).count_ones();
-            if cosine >= SAME || (cosine >= ALIKE && bits <= MAX_BITS) {
+            if cosine >= alike.same || (cosine >= alike.alike && bits <= MAX_BITS) {
                 first[row] = leader;
                 break;
             }
@@ -98,7 +121,15 @@ mod tests {
         let plain = [at(0.0), at(20.0), at(33.0), at(-33.0), at(60.0)];
         let hashes = [0, u64::MAX, 0b111, u64::MAX, 0];
         let none = vec![None; 5];
-        assert_eq!(variants(&plain, &hashes, &none, everyone(5)).unwrap(), [0, 0, 0, 3, 4]);
+        let alike = Alike::by(Method::Principal);
+        let found = variants(&plain, alike, &hashes, &none, everyone(5)).unwrap();
+        assert_eq!(found, [0, 0, 0, 3, 4]);
+        // As the network sees them, pictures of different things are this close as well.
+        let alike = Alike::by(Method::Plain);
+        let found = variants(&plain, alike, &[0; 5], &none, everyone(5)).unwrap();
+        assert_eq!(found, [0, 1, 2, 3, 4]);
+        let twice = [at(0.0), at(0.5)];
+        assert_eq!(variants(&twice, alike, &[0; 2], &none, everyone(2)).unwrap(), [0, 0]);
     }
 
     #[test]
@@ -108,7 +139,9 @@ mod tests {
         let red = Some("shirt".to_owned());
         let groups = [None, None, None, red.clone(), red];
         // 2 is close to 1 only, which is not the first of its group.
-        assert_eq!(variants(&plain, &hashes, &groups, everyone(5)).unwrap(), [0, 0, 2, 3, 3]);
+        let alike = Alike::by(Method::Principal);
+        let found = variants(&plain, alike, &hashes, &groups, everyone(5)).unwrap();
+        assert_eq!(found, [0, 0, 2, 3, 3]);
     }
 
     #[test]

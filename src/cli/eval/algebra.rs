@@ -361,7 +361,7 @@ impl Shop<'_> {
         let accept =
             |row: u32| row != start && within.is_none_or(|members| members.has[row as usize]);
         let found = self.index.search_exact(at, DEPTH, accept)?;
-        Ok(found.into_iter().map(|n| n.row).collect())
+        Ok(found.into_iter().map(|n| n.product).collect())
     }
 
     fn judge(&self, pair: &Pair<'_>, start: u32, found: &[u32]) -> Result<Outcome> {

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::catalog::{Product, Products};
+use crate::catalog::{Image, Product, Products};
 use crate::cli::grow::{grow, plan};
 use crate::cli::index::group_keys;
 use crate::cli::{files, output, values};
 use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{GroupKey, Index};
+use crate::index::{GroupKey, Index, Owners};
 use crate::manifest::{File, Role};
 
 #[derive(clap::Args)]
@@ -34,7 +34,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (Some(index), Some(products)) = (engine.index(), engine.products()) else {
         return Err(Error::new(ErrorKind::Internal, "the engine did not load its files"));
     };
-    let there = (0..index.len() as u32)
+    // Of each product its main picture.
+    let there = (0..index.products() as u32)
         .map(|row| Ok(index.embedding(row)?.as_slice().to_vec()))
         .collect::<Result<Vec<_>>>()?;
     let plan = plan(&there, args.products);
@@ -46,12 +47,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .enumerate()
         .map(|(row, mix)| {
             let stem = &list[mix.from];
+            let images: Vec<Image> = stem.images.first().cloned().into_iter().collect();
             if row < list.len() {
-                return stem.clone();
+                return Product { images, ..stem.clone() };
             }
             let stands = stem.variant_of.as_ref().unwrap_or(&stem.id);
             Product {
                 id: format!("{}~{row}", stem.id),
+                images,
                 variant_of: row.is_multiple_of(VARIANTS).then(|| stands.clone()),
                 ..stem.clone()
             }
@@ -59,7 +62,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .collect();
     let keys: Vec<Vec<GroupKey>> = grown.iter().map(group_keys).collect();
     let building = Instant::now();
-    let larger = Index::build(index.model(), index.projection().clone(), &embeddings, &keys)?;
+    let owners = Owners::single(embeddings.len())?;
+    let projection = index.projection().clone();
+    let larger = Index::build(index.model(), projection, &embeddings, owners, &keys)?;
     let built = building.elapsed().as_secs_f64();
 
     let thumbs = args.output.join("thumbs");

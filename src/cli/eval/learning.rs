@@ -60,7 +60,9 @@ struct Row {
 pub(super) fn run(args: &Args) -> Result<()> {
     let networks = Networks::load(&args.model, &args.lesson)?;
     let Catalogue { items, pictures, .. } = catalogue::read(&args.catalog)?;
-    let (items, material) = networks.view(items, &pictures);
+    let (items, material) = networks.view(items, &pictures)?;
+    // A grown product has one picture, between two main ones.
+    let material = material.mains()?;
     if items.is_empty() || args.products.contains(&0) {
         return Err(Error::new(ErrorKind::BadCatalog, "there are no products to measure with"));
     }
@@ -73,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     for &count in &args.products {
         let plan = plan(&material.pooled, count);
         let products: Vec<Product> = plan.iter().map(|m| items[m.from].product.clone()).collect();
-        let material = material.grown(&plan);
+        let material = material.grown(&plan)?;
         let row = measure(args, &networks, &material, &products)?;
         if args.json {
             output::json(&row)?;
@@ -114,7 +116,8 @@ fn measure(
             .par_iter()
             .map(|pooled| projection.apply(pooled))
             .collect::<Result<Vec<_>>>()?;
-        Index::build(ModelId::of(&networks.bytes), projection, &embeddings, &[])?;
+        let owners = material.owners.clone();
+        Index::build(ModelId::of(&networks.bytes), projection, &embeddings, owners, &[])?;
         row.graph_s = Some(start.elapsed().as_secs_f64());
         row.graph_peak_bytes = memory::peak();
     }

@@ -234,14 +234,14 @@ fn ask(engine: &Engine, scene: &Scene, way: Way, row: u32) -> Result<Found> {
             embed(&filled, (pooling == Pooling::Coverage).then_some(&scene.mask))?
         }
     };
-    let best = index.search(&query, DEPTH, EF_SEARCH)?.into_iter().map(|n| n.row).collect();
+    let best = index.search(&query, DEPTH, EF_SEARCH)?.into_iter().map(|n| n.product).collect();
     Ok(Found { best, rank: rank(index, &query, row)? })
 }
 
 /// The place of a row among all, by an exact scan.
 fn rank(index: &Index, query: &Embedding, row: u32) -> Result<usize> {
-    let all = index.search_exact(query, index.len(), |_| true)?;
-    Ok(all.iter().position(|n| n.row == row).map_or(index.len(), |at| at + 1))
+    let all = index.search_exact(query, index.products(), |_| true)?;
+    Ok(all.iter().position(|n| n.product == row).map_or(index.products(), |at| at + 1))
 }
 
 /// `each`: what the clean query found, what this way found, and the product's row.

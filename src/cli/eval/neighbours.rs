@@ -18,7 +18,7 @@ use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, pooled_features};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Codes, Index};
-use crate::learn::{LearnOptions, Recipe, pca_whitening};
+use crate::learn::{LearnOptions, Method, Recipe, pca_whitening};
 use crate::preprocess::resize;
 use crate::projection::{Block, powered};
 
@@ -212,12 +212,13 @@ fn eval_index(folder: &Path, args: &Args) -> Result<()> {
         let answers = leave_one_out(&labels, |row, k| {
             let query = index.embedding(row as u32)?;
             let found = index.search(&query, k, EF_SEARCH)?;
-            Ok(found.into_iter().map(|n| n.row as usize).collect())
+            Ok(found.into_iter().map(|n| n.product as usize).collect())
         })?;
         let mut figures = figures(&labels, &answers)?;
         figures.recall_at_20 = Some(recall(index)?);
         let manifest = engine.manifest();
-        let learnt = manifest.recipe.get("projection").is_some_and(|p| p != "pca");
+        let method = manifest.recipe.get("projection").and_then(|name| name.as_str());
+        let learnt = method.is_some_and(Method::learns_labels);
         let row = Row {
             layers: manifest.model.layers.join("+"),
             recipe: "as served".into(),
@@ -253,7 +254,7 @@ fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args)
     let catalogue = catalogue::read(folder)?;
     let is_feed = catalogue.feed;
     let pictures = catalogue.pictures;
-    let (items, material) = networks.view(catalogue.items, &pictures);
+    let (items, material) = networks.view(catalogue.items, &pictures)?;
     let products: Vec<&Product> = items.iter().map(|i| &i.product).collect();
     let by = args.label.unwrap_or(if !is_feed { Label::Category } else { Label::TitleNoun });
     let labels = labels(products.iter().map(|p| label(p, by)), args.min_label);
@@ -302,7 +303,7 @@ fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args)
 }
 
 fn describe(recipe: &Recipe) -> String {
-    let mut words = recipe.projection.to_owned();
+    let mut words = recipe.projection.as_str().to_owned();
     if let Some(teacher) = &recipe.teacher {
         words += &format!(", taught by {}", teacher.name);
     }
@@ -325,13 +326,14 @@ impl Figures {
 
 /// Share of the exact scan's best 20 that the graph finds, over all products.
 fn recall(index: &Index) -> Result<f64> {
-    let shares: Vec<f64> = (0..index.len() as u32)
+    let shares: Vec<f64> = (0..index.products() as u32)
         .into_par_iter()
         .map(|row| {
             let query = index.embedding(row)?;
             let exact = index.search_exact(&query, 20, |_| true)?;
             let found = index.search(&query, 20, EF_SEARCH)?;
-            let hits = exact.iter().filter(|e| found.iter().any(|f| f.row == e.row)).count();
+            let hits =
+                exact.iter().filter(|e| found.iter().any(|f| f.product == e.product)).count();
             Ok(hits as f64 / exact.len().max(1) as f64)
         })
         .collect::<Result<_>>()?;

@@ -137,7 +137,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 fn nearest(index: &Index, at: &Embedding) -> Result<Vec<u32>> {
-    Ok(index.search_exact(at, DEPTH, |_| true)?.into_iter().map(|n| n.row).collect())
+    Ok(index.search_exact(at, DEPTH, |_| true)?.into_iter().map(|n| n.product).collect())
 }
 
 fn row(index: &Index, scenes: &[Scene], course: Course, t: f32) -> Result<Row> {

@@ -1,0 +1,216 @@
+use super::*;
+use crate::catalog::Product;
+
+const DIM: usize = 12;
+
+fn block(dim: usize) -> Block {
+    Block { dim, power: 1.0, weight: 1.0 }
+}
+
+/// The same sequence on every machine, -1 to 1.
+fn noise(seed: usize) -> f32 {
+    let x = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    ((x >> 40) as f32) / (1u64 << 23) as f32 - 1.0
+}
+
+/// Products of four kinds. Our features show the kind weakly under strong noise, the teacher's
+/// show little else.
+fn kind(row: usize) -> usize {
+    row % 4
+}
+
+fn ours(count: usize) -> Vec<Vec<f32>> {
+    let feature = |row: usize, d: usize| {
+        let signal = if d < 4 && kind(row) == d { 0.5 } else { 0.0 };
+        signal + noise(row * DIM + d) * if d < 4 { 0.2 } else { 1.0 }
+    };
+    (0..count).map(|row| (0..DIM).map(|d| feature(row, d)).collect()).collect()
+}
+
+fn teachers(count: usize) -> Vec<Vec<f32>> {
+    let feature = |row: usize, d: usize| {
+        f32::from(u8::from(kind(row) == d)) + 0.1 * noise(row * 4 + d + 77_777)
+    };
+    (0..count).map(|row| (0..4).map(|d| feature(row, d)).collect()).collect()
+}
+
+fn column(values: impl Iterator<Item = String>) -> Column {
+    let list: Vec<Product> =
+        values.map(|v| Product { category: Some(v), ..Product::default() }).collect();
+    Column::read("category", &list.iter().collect::<Vec<_>>()).unwrap()
+}
+
+/// Share of the 3 nearest that are of the same kind, among products `from` the given row on.
+fn purity(projection: &Projection, pooled: &[Vec<f32>], from: usize) -> f64 {
+    let e: Vec<_> = pooled.iter().map(|p| projection.apply(p).unwrap()).collect();
+    let rows = from..e.len();
+    let hits: usize = rows
+        .clone()
+        .map(|i| {
+            let mut others: Vec<usize> = rows.clone().filter(|&j| j != i).collect();
+            others.sort_by(|&a, &b| e[i].dot(&e[b]).unwrap().total_cmp(&e[i].dot(&e[a]).unwrap()));
+            others[..3].iter().filter(|&&j| kind(j) == kind(i)).count()
+        })
+        .sum();
+    hits as f64 / (3 * rows.len()) as f64
+}
+
+fn refs(rows: &[Vec<f32>]) -> Vec<&[f32]> {
+    rows.iter().map(Vec::as_slice).collect()
+}
+
+/// Name, pooled features, blocks.
+type Seen<'a> = (&'a str, &'a [Vec<f32>], &'a [Block]);
+
+fn lesson(
+    pooled: &[Vec<f32>],
+    blocks: &[Block],
+    teacher: Option<Seen<'_>>,
+    columns: &[Column],
+) -> Result<(Projection, Recipe)> {
+    let taught = refs(teacher.map_or(&[], |t| t.1));
+    let teacher = teacher.map(|(name, _, blocks)| Teacher { name, pooled: &taught, blocks });
+    let each: Vec<u32> = (0..pooled.len() as u32).collect();
+    let (owners, units) = (each.as_slice(), each.as_slice());
+    let pooled = &refs(pooled);
+    let lesson = Lesson { pooled, owners, units, blocks, teacher, columns };
+    learn(&lesson, LearnOptions::default())
+}
+
+fn lesson_of<'a>(
+    pooled: &'a [&'a [f32]],
+    owners: &'a [u32],
+    units: &'a [u32],
+    blocks: &'a [Block],
+) -> Lesson<'a> {
+    Lesson { pooled, owners, units, blocks, teacher: None, columns: &[] }
+}
+
+#[test]
+fn a_teacher_helps_products_that_were_not_learnt_from() {
+    let (all, taught) = (ours(200), teachers(120));
+    let (blocks, theirs) = ([block(DIM)], [block(4)]);
+    let teacher = ("t", &taught[..], &theirs[..]);
+    let (plain, recipe) = lesson(&all[..120], &blocks, None, &[]).unwrap();
+    assert_eq!((recipe.projection, recipe.notes.len()), (Method::Principal, 0));
+    let (learnt, recipe) = lesson(&all[..120], &blocks, Some(teacher), &[]).unwrap();
+    assert_eq!(recipe.projection, Method::Ridge);
+    let followed = recipe.teacher.unwrap();
+    assert!(followed.agreement > followed.agreement_without, "{followed:?}");
+    let (before, after) = (purity(&plain, &all, 120), purity(&learnt, &all, 120));
+    assert!(after > before + 0.1, "{before} {after}");
+}
+
+#[test]
+fn a_column_helps_only_if_it_says_something() {
+    let all = ours(200);
+    let blocks = [block(DIM)];
+    let kinds = [column((0..120).map(|row| format!("kind {}", kind(row))))];
+    let (plain, _) = lesson(&all[..120], &blocks, None, &[]).unwrap();
+    let (learnt, recipe) = lesson(&all[..120], &blocks, None, &kinds).unwrap();
+    assert!(recipe.columns[0].used, "{recipe:?}");
+    assert_eq!(recipe.projection, Method::PrincipalAndRidge);
+    let (before, after) = (purity(&plain, &all, 120), purity(&learnt, &all, 120));
+    assert!(after > before, "{before} {after}");
+
+    // Every product alone in its category, and all in one.
+    for useless in
+        [column((0..120).map(|row| format!("only {row}"))), column((0..120).map(|_| "all".into()))]
+    {
+        let columns = [useless];
+        let (same, recipe) = lesson(&all[..120], &blocks, None, &columns).unwrap();
+        assert_eq!(same, plain);
+        assert!(recipe.notes[0].contains("not used"), "{recipe:?}");
+    }
+}
+
+#[test]
+fn small_catalogues_fall_back_and_say_so() {
+    let (all, taught) = (ours(10), teachers(10));
+    let (blocks, theirs) = ([block(DIM)], [block(4)]);
+    let teacher = Some(("t", &taught[..], &theirs[..]));
+    let (p, recipe) = lesson(&all, &blocks, teacher, &[]).unwrap();
+    assert_eq!(recipe.projection, Method::Principal);
+    assert!(recipe.notes[0].contains("10 products are too few"), "{recipe:?}");
+    // Ten pictures span nine dimensions.
+    assert_eq!(p.out_dim(), 9);
+}
+
+#[test]
+fn a_teacher_that_sees_nothing_is_left_out() {
+    let (all, taught) = (ours(60), vec![vec![1.0; 4]; 60]);
+    let (blocks, theirs) = ([block(DIM)], [block(4)]);
+    let teacher = Some(("blind", &taught[..], &theirs[..]));
+    let (_, recipe) = lesson(&all, &blocks, teacher, &[]).unwrap();
+    assert_eq!((recipe.projection, recipe.teacher), (Method::Principal, None));
+    assert!(recipe.notes[0].contains("blind sees no difference"), "{:?}", recipe.notes);
+}
+
+#[test]
+fn what_cannot_be_learnt_from_is_refused() {
+    let (blocks, theirs) = ([block(DIM)], [block(4)]);
+    let error = lesson(&[], &blocks, None, &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadCatalog);
+
+    let (all, taught) = (ours(60), teachers(60));
+    let mut broken = taught.clone();
+    broken[7][2] = f32::NAN;
+    let teacher = Some(("t", &broken[..], &theirs[..]));
+    let error = lesson(&all, &blocks, teacher, &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadModel);
+    assert!(error.to_string().contains("product 8"), "{error}");
+
+    let teacher = Some(("t", &taught[..59], &theirs[..]));
+    let error = lesson(&all, &blocks, teacher, &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Mismatch);
+}
+
+#[test]
+fn too_little_that_differs_is_taken_as_the_network_sees_it() {
+    let (blocks, theirs) = ([block(DIM)], [block(4)]);
+    let taught = teachers(60);
+    let teacher = Some(("t", &taught[..], &theirs[..]));
+    let alike = vec![vec![0.5; DIM]; 60];
+    for (pictures, teacher) in
+        [(&alike[..], teacher), (&alike[..3], None), (&ours(1), None), (&ours(2), None)]
+    {
+        let (p, recipe) = lesson(pictures, &blocks, teacher, &[]).unwrap();
+        assert_eq!((recipe.projection, recipe.notes.len()), (Method::Plain, 1));
+        // Twelve features stay twelve, and cosines what they were.
+        let own = crate::embedding::Embedding::new(pictures[0].clone()).unwrap();
+        let cosine = p.apply(&pictures[0]).unwrap().dot(&own).unwrap();
+        assert!(cosine > 0.9999, "{cosine}");
+    }
+}
+
+#[test]
+fn a_picture_more_of_a_product_changes_no_statistics_of_labels() {
+    // The first product has its picture fifty times over: it still counts once.
+    let (all, blocks) = (ours(120), [block(DIM)]);
+    let kinds = [column((0..120).map(|row| format!("kind {}", kind(row))))];
+    let mut pooled = vec![all[0].as_slice(); 50];
+    pooled.extend(all[1..].iter().map(Vec::as_slice));
+    let owners: Vec<u32> = [0; 50].into_iter().chain(1..120).collect();
+    let units: Vec<u32> = (0..120).collect();
+    let (once, _) = lesson(&all, &blocks, None, &kinds).unwrap();
+    let often = Lesson { columns: &kinds, ..lesson_of(&pooled, &owners, &units, &blocks) };
+    let (often, recipe) = learn(&often, LearnOptions::default()).unwrap();
+    assert!(recipe.columns[0].used);
+    for row in &all {
+        let cosine = once.apply(row).unwrap().dot(&often.apply(row).unwrap()).unwrap();
+        assert!(cosine > 0.999, "{cosine}");
+    }
+    let wrong = Lesson { owners: &owners[..120], ..lesson_of(&pooled, &owners, &units, &blocks) };
+    assert_eq!(learn(&wrong, LearnOptions::default()).unwrap_err().kind(), ErrorKind::Mismatch);
+}
+
+#[test]
+fn the_same_lesson_gives_the_same_projection() {
+    let (all, taught) = (ours(60), teachers(60));
+    let (blocks, theirs) = ([block(DIM)], [block(4)]);
+    let teacher = Some(("t", &taught[..], &theirs[..]));
+    let once = lesson(&all, &blocks, teacher, &[]).unwrap();
+    let again = lesson(&all, &blocks, teacher, &[]).unwrap();
+    assert_eq!(once, again);
+}
