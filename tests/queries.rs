@@ -1,5 +1,5 @@
 //! The queries of `tests/queries/`, through the library and through the terminal; `tests/e2e/queries.test.mjs` asks the same
-//! files in the browser. All three must give the same products with the same scores.
+//! files in the browser. All three must give the same products with the same scores, by the same of their pictures.
 //!
 //! `LOOKALIKE_BLESS=1 cargo test --release --test queries` makes the index and what is expected again.
 
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lookalike::engine::Engine;
+use lookalike::engine::{Engine, Hit};
 use lookalike::image::{Limits, Picture, decode};
 use lookalike::manifest::Role;
 use lookalike::mask::Mask;
@@ -49,7 +49,7 @@ fn engine() -> Engine {
     engine
 }
 
-/// What the library answers: `{"hits": [{id, score}]}` or `{"refused": kind, "because": message}`.
+/// What the library answers: `{"hits": [{id, score, image, variants}]}` or `{"refused": kind, "because": message}`.
 fn answer(engine: &mut Engine, query: &Value) -> Value {
     let query = match Query::from_json(&query.to_string()) {
         Ok(query) => query,
@@ -65,11 +65,32 @@ fn answer(engine: &mut Engine, query: &Value) -> Value {
     }
     match engine.search(&query) {
         Ok(hits) => {
-            let hits: Vec<Value> =
-                hits.iter().map(|h| json!({"id": h.id, "score": h.score})).collect();
-            json!({"hits": hits})
+            let hit = |h: &Hit<'_>| {
+                let mut hit = json!({"id": h.id, "score": h.score, "image": h.image});
+                if !h.variants.is_empty() {
+                    hit["variants"] = json!(h.variants);
+                }
+                hit
+            };
+            json!({"hits": hits.iter().map(hit).collect::<Vec<Value>>()})
         }
         Err(error) => json!({"refused": error.kind().as_str(), "because": error.to_string()}),
+    }
+}
+
+/// A hit's score, and what is shown of it: id, picture and variants.
+struct Found {
+    score: f64,
+    shown: (String, u64, Vec<String>),
+}
+
+fn found(hit: &Value) -> Found {
+    let id = hit["id"].as_str().unwrap().to_owned();
+    let others = hit.get("variants").and_then(Value::as_array).into_iter().flatten();
+    let variants = others.map(|id| id.as_str().unwrap().to_owned()).collect();
+    Found {
+        score: hit["score"].as_f64().unwrap(),
+        shown: (id, hit["image"].as_u64().unwrap(), variants),
     }
 }
 
@@ -80,16 +101,14 @@ fn same(name: &str, got: &Value, expected: &Value) {
         assert!(said.contains(because), "{name}: {said:?} does not say {because:?}");
         return;
     }
-    let list = |v: &Value| -> Vec<(String, f64)> {
-        let hits = v["hits"].as_array().unwrap_or_else(|| panic!("{name}: {v}"));
-        let hit = |h: &Value| (h["id"].as_str().unwrap().to_owned(), h["score"].as_f64().unwrap());
-        hits.iter().map(hit).collect()
+    let hits = |v: &Value| {
+        v["hits"].as_array().unwrap_or_else(|| panic!("{name}: {v}")).iter().map(found).collect()
     };
-    let (got, expected) = (list(got), list(expected));
-    let ids = |l: &[(String, f64)]| l.iter().map(|h| h.0.clone()).collect::<Vec<_>>();
-    assert_eq!(ids(&got), ids(&expected), "{name}");
-    for ((id, a), (_, b)) in got.iter().zip(&expected) {
-        assert!((a - b).abs() <= TOLERANCE, "{name}: {id} scores {a}, expected {b}");
+    let (got, expected): (Vec<Found>, Vec<Found>) = (hits(got), hits(expected));
+    let shown = |l: &[Found]| l.iter().map(|h| h.shown.clone()).collect::<Vec<_>>();
+    assert_eq!(shown(&got), shown(&expected), "{name}");
+    for (Found { score: a, shown }, Found { score: b, .. }) in got.iter().zip(&expected) {
+        assert!((a - b).abs() <= TOLERANCE, "{name}: {shown:?} scores {a}, expected {b}");
     }
 }
 
@@ -141,6 +160,20 @@ fn queries_survive_being_read_and_written() {
     }
 }
 
+/// A disc, stripes or a box.
+fn draw(kind: u32, i: u32) -> image::RgbImage {
+    image::RgbImage::from_fn(48, 40, |x, y| {
+        let (dx, dy) = (x as i32 - 24, y as i32 - 20);
+        let inside = match kind {
+            0 => dx * dx + dy * dy < 120 + i as i32 * 3,
+            1 => (x + i) / 4 % 2 == 0,
+            _ => dx.abs() < 8 + i as i32 / 4 && dy.abs() < 14,
+        };
+        let shade = (i * 7) as u8;
+        image::Rgb(if inside { [255 - shade, shade, 40 + shade / 2] } else { [250; 3] })
+    })
+}
+
 /// Makes the index from drawn pictures, the photo and its mask, and writes down what is answered now.
 fn bless() {
     let work = Path::new(env!("CARGO_TARGET_TMPDIR")).join("queries");
@@ -150,27 +183,42 @@ fn bless() {
         let output = Command::new(env!("CARGO_BIN_EXE_lookalike")).args(args).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     };
-    let mut csv = "id,title,category,image,price,colour,availability\n".to_owned();
+    let mut feed = String::new();
     for i in 0..36u32 {
         let kind = i % 3;
-        let drawn = image::RgbImage::from_fn(48, 40, |x, y| {
-            let (dx, dy) = (x as i32 - 24, y as i32 - 20);
-            let inside = match kind {
-                0 => dx * dx + dy * dy < 120 + i as i32 * 3,
-                1 => (x + i) / 4 % 2 == 0,
-                _ => dx.abs() < 8 + i as i32 / 4 && dy.abs() < 14,
-            };
-            let shade = (i * 7) as u8;
-            image::Rgb(if inside { [255 - shade, shade, 40 + shade / 2] } else { [250; 3] })
-        });
-        drawn.save(work.join(format!("{i}.png"))).unwrap();
+        draw(kind, i).save(work.join(format!("{i}.png"))).unwrap();
+        // Every fourth product has two pictures more, of what others look like.
+        let mut more = Vec::new();
+        if i % 4 == 1 {
+            for other in 1..3 {
+                let name = format!("{i}-{other}.png");
+                draw((kind + other) % 3, (i + 9 * other) % 36).save(work.join(&name)).unwrap();
+                more.push(name);
+            }
+        }
         let name = ["Disc", "Stripe", "Box"][kind as usize];
         let plural = ["Discs", "Stripes", "Boxes"][kind as usize];
         let colour = ["red", "green"][(i / 18) as usize];
         let stock = ["in_stock", "out_of_stock"][(i / 3 % 2) as usize];
-        csv += &format!("p{i},{name} {i},{plural},{i}.png,{}.50,{colour},{stock}\n", 10 + i);
+        let mut product = json!({
+            "id": format!("p{i}"),
+            "title": format!("{name} {i}"),
+            "category": plural,
+            "image": format!("{i}.png"),
+            "price": format!("{}.50", 10 + i),
+            "colour": colour,
+            "availability": stock,
+        });
+        if !more.is_empty() {
+            product["additional_image_link"] = more.join(",").into();
+        }
+        // The last six are three groups of two.
+        if i >= 30 {
+            product["item_group_id"] = format!("set {kind}").into();
+        }
+        feed += &format!("{product}\n");
     }
-    fs::write(work.join("catalog.csv"), csv).unwrap();
+    fs::write(work.join("catalog.jsonl"), feed).unwrap();
     let at = |name: &str| work.join(name).display().to_string();
     let tiny = format!("{ROOT}/tests/models/tiny.onnx");
     // An int8 network: its sums are the same on every machine.

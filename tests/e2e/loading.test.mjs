@@ -183,6 +183,9 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
       await ui.message.waitFor();
       assert.ok((await ui.message.textContent() ?? '').length > 20);
     }
+    server.fail({ path: /manifest\.json$/, body: JSON.stringify({ ...manifest, format: 1 }) });
+    await page.goto(server.origin);
+    await ui.message.filter({ hasText: /format 1.*build the index again/ }).waitFor();
     server.heal();
     await page.goto(server.origin);
     await searches();

@@ -1,4 +1,4 @@
-/** The queries of `tests/queries/` in the browser: the same products and scores as `tests/queries.rs` finds natively. */
+/** The queries of `tests/queries/` in the browser: the same products, pictures and scores as `tests/queries.rs` finds natively. */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { ROOT, missing, serve } from './server.mjs';
 /** @import { Query } from '../../www/types.js' */
 
 const FOLDER = join(ROOT, 'tests/queries');
-/** @type {{name: string, query: Query, hits?: {id: string, score: number}[], refused?: string, because?: string}[]} */
+/** @type {{name: string, query: Query, hits?: {id: string, score: number, image: number, variants?: string[]}[], refused?: string, because?: string}[]} */
 const cases = readdirSync(FOLDER).filter((name) => name.endsWith('.json')).toSorted()
   .map((name) => ({ name, ...JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) }));
 
@@ -35,7 +35,7 @@ async function ask(queries) {
   engine.setMask(Uint8Array.from({ length: mask.width * mask.height }, (_, i) => mask.data[4 * i + 1]), mask.width, mask.height);
   return queries.map((query) => {
     try {
-      return { hits: engine.search(query).hits.map((/** @type {any} */ { id, score }) => ({ id, score })) };
+      return { hits: engine.search(query).hits.map((/** @type {any} */ { id, score, image, variants }) => ({ id, score, image, variants })) };
     } catch (thrown) {
       const { kind, message } = /** @type {any} */ (thrown);
       return { refused: kind, because: message };
@@ -69,7 +69,8 @@ describe('queries', { skip: missing() ?? false }, () => {
         assert.ok(got.because.includes(because), `${name}: "${got.because}" does not say "${because}"`);
         return;
       }
-      assert.deepEqual(got.hits.map((/** @type {any} */ h) => h.id), hits?.map(({ id }) => id), name);
+      const shown = (/** @type {any} */ { id, image, variants = [] }) => ({ id, image, variants });
+      assert.deepEqual(got.hits.map(shown), hits?.map(shown), name);
       got.hits.forEach((/** @type {any} */ hit, /** @type {number} */ i) => {
         assert.ok(Math.abs(hit.score - (hits?.[i].score ?? NaN)) <= 1e-5, `${name}: ${hit.id} scores ${hit.score}, expected ${hits?.[i].score}`);
       });
