@@ -154,7 +154,7 @@ export const LABELS = {
     'too-large': ['This picture is too large', 'Make it smaller, for example 4000 pixels wide, and choose it again.'],
     'bad-model': ['The search model is damaged', 'Please tell the shop. A reload may help if it was just being updated.'],
     'bad-index': ['The catalogue is damaged', 'Please tell the shop. A reload may help if it was just being updated.'],
-    mismatch: ['The model and the catalogue do not belong together', 'The shop needs to make its index again with this model.'],
+    mismatch: ['The page, the model and the catalogue do not belong together', 'The shop needs to make its index again, and to upload all its files together.'],
     'bad-catalog': ['The catalogue is damaged', 'Please tell the shop. A reload may help if it was just being updated.'],
     io: ['Something could not be read', 'Try again. If it stays so, reload the page.'],
     'bad-file': ['A file of the search is damaged', 'Try again. If it stays so, please tell the shop.'],

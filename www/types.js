@@ -62,21 +62,21 @@
  *
  * @typedef {object} Query
  * @property {"whole"|"masked"} [photo] start from the photo, as it is or without what the mask takes out
- * @property {string} [productId] start from a product's stored code
+ * @property {string} [productId] start from a product's main picture; it is not among the hits, with none of its pictures
  * @property {number[]} [embedding] start from a vector, as long as the manifest's dim
- * @property {number} [k] how many hits
+ * @property {number} [k] how many hits; a group of variants is one
  * @property {number} [walk] 0 is the whole photo, 1 the masked one, above 1 goes on in the same direction
  * @property {Toward[]} [toward]
  * @property {string[]} [like] product ids: more like these
  * @property {string[]} [unlike] product ids: less like these
  * @property {Filter} [filter]
  * @property {number} [minScore] -1 to 1; hits below it are left out
- * @property {boolean} [variants] every variant is a hit; else the nearest is one and names the others
+ * @property {boolean} [variants] every variant is a hit; else the one with the nearest picture is, and names the others
  *
  * @typedef {object} Hit
  * @property {number} row
  * @property {string} id
- * @property {number} score cosine, -1 to 1
+ * @property {number} score cosine of the product's best picture, -1 to 1
  * @property {Product} product
  * @property {number} [image] which of the product's images matched; 0, the main one, if absent
  * @property {string[]} [variants] ids of products that show the same thing and are no hits of their own
@@ -123,7 +123,7 @@
  * @property {(query: Query) => Answer} search
  * @property {(query: Query) => {query: Query, leftOut: string[]}} fit
  * @property {(id: string) => Product} product
- * @property {(id: string, options: {photo: "whole"|"masked"}) => HeatMap} [explain]
+ * @property {(id: string, options: {photo: "whole"|"masked", image?: number}) => HeatMap} [explain]
  * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
  * @property {() => void} free
  */

@@ -330,11 +330,11 @@ class Host {
 
     fit: async ({ query }) => (await this.load(['index', 'products'])).fit(query),
 
-    explain: async ({ session, productId, photo }, signal) => {
+    explain: async ({ session, productId, photo, image }, signal) => {
       const engine = await this.load(['index', 'products', 'model']);
       return this.serial(() => {
         this.#activate(engine, session);
-        return engine.explain?.(productId, { photo });
+        return engine.explain?.(productId, { photo, image });
       }, signal);
     },
 

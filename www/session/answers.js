@@ -84,10 +84,11 @@ export class Answers {
   /**
    * Where in the photo the similarity to a product comes from.
    * @param {string} productId
+   * @param {number} image which of its pictures
    * @returns {Promise<HeatMap>}
    */
-  async explain(productId) {
+  async explain(productId, image) {
     const client = await this.#photo.worker();
-    return client.call('explain', { session: this.#connection.id, productId, photo: this.#photo.isSelecting ? 'masked' : 'whole' });
+    return client.call('explain', { session: this.#connection.id, productId, image, photo: this.#photo.isSelecting ? 'masked' : 'whole' });
   }
 }

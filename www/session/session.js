@@ -370,9 +370,9 @@ export class Session extends EventTarget {
     this.#extra = 0;
   }
 
-  /** Where in the photo the similarity to a product comes from. @param {string} productId */
-  explain(productId) {
-    return this.#answers.explain(productId);
+  /** Where in the photo the similarity to a product comes from. @param {string} productId @param {number} image which of its pictures */
+  explain(productId, image) {
+    return this.#answers.explain(productId, image);
   }
 
   // --- telling -------------------------------------------------------------------------------------------
