@@ -117,3 +117,81 @@ fn masks_are_measured_against_the_clean_photo() {
     let refused = fail(&["eval", "masks", text(&other), "--index", text(&served)]);
     assert!(refused.contains("give the catalogue that the index was built"), "{refused}");
 }
+
+#[test]
+fn things_in_photos_are_found_by_their_boxes() {
+    let (root, served) = indexed("scenes");
+    let photos = root.join("photos");
+    fs::create_dir_all(&photos).unwrap();
+    // A disc at the left, stripes at the right, much else between.
+    let open = |i: u32| image::open(root.join(format!("shop/{i}.png"))).unwrap().into_rgb8();
+    let (disc, stripe) = (open(4), open(5));
+    let photo = image::RgbImage::from_fn(240, 60, |x, y| match x {
+        0..48 if y < 40 => *disc.get_pixel(x, y),
+        192..240 if y < 40 => *stripe.get_pixel(x - 192, y),
+        _ => image::Rgb([(x * 7 % 255) as u8, (y * 11 % 255) as u8, 90]),
+    });
+    photo.save(photos.join("one.png")).unwrap();
+    let list = photos.join("objects.json");
+    let objects = |first: &str| {
+        format!(
+            r#"[{{"file": "one.png", "width": 240, "height": 60, "objects": [
+                {{"kind": "disc", "box": {first}}}, {{"kind": "stripe", "box": [192, 0, 240, 40]}},
+                {{"kind": null, "box": [60, 0, 90, 40]}}, {{"kind": "person", "box": [9, 0, 20, 9]}}]}}]"#
+        )
+    };
+    fs::write(&list, objects("[0, 0, 48, 40]")).unwrap();
+    let report = root.join("scenes.html");
+    let ask = ["eval", "scenes", text(&photos), "--index", text(&served)];
+    let options = ["--margin", "0", "--whole", "--json", "--report", text(&report)];
+    let table = json(&[&ask[..], &options].concat());
+    let found = table["found"].as_array().unwrap();
+    assert_eq!(found.len(), 4, "two things, each with its box and with the whole photo");
+    assert_eq!((&found[0]["found"][0], &found[0]["box"][2]), (&"p4".into(), &48.into()));
+    assert_eq!((&found[2]["found"][0], &found[2]["view"]), (&"p5".into(), &"box".into()));
+    let mean = |row: usize| table["rows"][row]["things"]["mean"].as_f64().unwrap();
+    assert!(mean(0) > 0.5, "{}", table["rows"]);
+    assert_eq!(table["rows"][1]["view"], "whole");
+    assert_eq!(table["chance"]["things"]["mean"], 0.5, "12 of 24 products each");
+    assert_eq!(table["best"]["things"]["mean"], 1.0);
+    assert!(fs::read_to_string(&report).unwrap().contains("disc in one.png"));
+    let both = json(&[&ask[..], &["--against", text(&served), "--json"]].concat());
+    assert_eq!(both["rows"][1]["gain"]["things"]["mean"], 0.0, "the same index gains nothing");
+
+    for (bad, words) in [
+        (objects("[300, 0, 400, 40]"), "object 1"),
+        (objects("[0, 0, 48, 40]").replace("\"width\": 240", "\"width\": 999"), "999x60"),
+        ("{".into(), "objects.json"),
+        ("[]".into(), "nothing is marked"),
+        (objects("[0, 0, 48, 40]").replace("one.png", "two.png"), "two.png is missing"),
+    ] {
+        fs::write(&list, bad).unwrap();
+        let said = fail(&ask);
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    fs::remove_file(&list).unwrap();
+    assert!(fail(&ask).contains("objects.json is missing"));
+}
+
+#[test]
+fn products_are_found_again_in_scenes_made_of_them() {
+    let (root, served) = indexed("scenes-made");
+    let shop = root.join("shop");
+    let ask = ["eval", "scenes", text(&shop), "--synthetic", "--index", text(&served)];
+    let options = ["--draws", "5", "--json"];
+    let table = json(&[&ask[..], &options].concat());
+    let rows = table["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &table["draws"]), (9, &5.into()), "three areas, three views");
+    let recall = |area: usize, view: usize| {
+        let row = &rows[area * 3 + view];
+        assert_eq!(row["view"], ["whole", "only-this", "box"][view]);
+        row["recall_at_10"]["mean"].as_f64().unwrap()
+    };
+    assert!((0..3).all(|area| recall(area, 2) >= recall(area, 0)), "{rows:?}");
+    assert!(recall(2, 2) > 0.5, "{rows:?}");
+    assert_eq!(json(&[&ask[..], &options].concat()), table, "the same scenes again");
+    let other = json(&[&ask[..], &options, &["--grounds", text(&shop)]].concat());
+    assert_ne!(other["rows"], table["rows"]);
+    let said = fail(&[&ask[..], &["--grounds", text(&root.join("none"))]].concat());
+    assert!(said.contains("none is missing"), "{said}");
+}

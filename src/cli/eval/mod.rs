@@ -9,6 +9,7 @@ mod memory;
 mod neighbours;
 mod quantised;
 mod report;
+mod scenes;
 mod stage;
 mod strips;
 mod walk;
@@ -39,6 +40,9 @@ enum Protocol {
     Walk(walk::Args),
     /// Whether a mask brings a product's neighbours back, with each way to fill it.
     Masks(masks::Args),
+    /// Whether a thing in a photo is found: of its kind in photos from life, or the very product in
+    /// scenes made of the catalogue.
+    Scenes(scenes::Args),
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -50,5 +54,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(Protocol::Quantised(args)) => quantised::run(args),
         Some(Protocol::Walk(args)) => walk::run(args),
         Some(Protocol::Masks(args)) => masks::run(args),
+        Some(Protocol::Scenes(args)) => scenes::run(args),
     }
 }

@@ -86,7 +86,7 @@ fn paste(
 
 /// What a picture shows, `[height][width]`: all but the ground that is connected to its border. A
 /// picture whose border is not of one colour has no ground: a photo is pasted as a rectangle.
-fn silhouette(picture: &Picture) -> Vec<bool> {
+pub(super) fn silhouette(picture: &Picture) -> Vec<bool> {
     /// Differences that compression and scaling leave in a plain ground.
     const SAME: u8 = 6;
     let (w, h) = (picture.width() as usize, picture.height() as usize);

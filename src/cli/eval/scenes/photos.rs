@@ -1,0 +1,280 @@
+//! Photos from life: of the first products that are found for a thing, how many are of its kind.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::annotations::{self, Photo, SIX, is_of_kind};
+use super::figure::Figure;
+use super::page::{Case, Shown, page};
+use super::{Args, DEPTH, Rect, first};
+use crate::cli::progress::Progress;
+use crate::cli::{files, index as indexing, output};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{Limits, Picture, decode};
+
+/// What was asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum View {
+    /// The thing's box, grown by the margin and cut out.
+    Box,
+    /// The whole photo, whatever the thing.
+    Whole,
+}
+
+impl View {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Box => "box",
+            Self::Whole => "whole photo",
+        }
+    }
+}
+
+/// What a thing found.
+#[derive(Serialize)]
+struct Found {
+    file: String,
+    kind: String,
+    #[serde(rename = "box")]
+    place: [u32; 4],
+    view: View,
+    /// Ids, best first.
+    found: Vec<String>,
+    /// How many of them are of the thing's kind.
+    of_kind: usize,
+    #[serde(skip)]
+    photo: usize,
+    #[serde(skip)]
+    rows: Vec<u32>,
+}
+
+/// A figure over all things and over those of six kinds.
+#[derive(Serialize)]
+struct Pair {
+    things: Figure,
+    six_kinds: Figure,
+}
+
+#[derive(Serialize)]
+struct Row {
+    index: String,
+    view: View,
+    #[serde(flatten)]
+    of_kind: Pair,
+    /// The same by kind.
+    kinds: BTreeMap<String, Figure>,
+    /// What this index has more than the other, thing by thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gain: Option<Pair>,
+}
+
+#[derive(Serialize)]
+struct Table {
+    photos: usize,
+    margin: f64,
+    rows: Vec<Row>,
+    /// What products drawn at random would have.
+    chance: Pair,
+    /// What can be had at most, where a kind has few products.
+    best: Pair,
+    /// What each thing found with the index in question.
+    found: Vec<Found>,
+}
+
+/// What is needed of an index's products.
+struct Shelf {
+    ids: Vec<String>,
+    titles: Vec<String>,
+    thumbs: Vec<Option<String>>,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let photos = annotations::read(&args.photos)?;
+    let mut asked: Vec<(String, Vec<Found>)> = Vec::new();
+    let mut shelf = None;
+    for folder in args.against.as_deref().into_iter().chain([args.index.as_path()]) {
+        let (found, products) = ask(args, folder, &photos)?;
+        asked.push((folder.display().to_string(), found));
+        shelf = Some(products);
+    }
+    let (Some(shelf), Some((_, last))) = (shelf, asked.last()) else {
+        return Err(Error::new(ErrorKind::Internal, "no index was asked"));
+    };
+    let views: &[View] = if args.whole { &[View::Box, View::Whole] } else { &[View::Box] };
+    let (before, mut rows) = (&asked[0].1, Vec::new());
+    for (index, found) in &asked {
+        for &view in views {
+            let of = |found: &Found| found.of_kind as f64 / DEPTH as f64;
+            let compared = args.against.is_some() && !std::ptr::eq(before, found);
+            rows.push(Row {
+                index: index.clone(),
+                view,
+                of_kind: pair(found, view, |at| of(&found[at])),
+                kinds: by_kind(found, view, of),
+                gain: compared.then(|| pair(found, view, |at| of(&found[at]) - of(&before[at]))),
+            });
+        }
+    }
+    // By chance and at best: how many products of its kind there are for each thing.
+    let counts: Vec<f64> = last
+        .iter()
+        .map(|f| shelf.titles.iter().filter(|title| is_of_kind(title, &f.kind)).count() as f64)
+        .collect();
+    let products = shelf.titles.len().max(1) as f64;
+    let chance = pair(last, View::Box, |at| counts[at] / products);
+    let best = pair(last, View::Box, |at| (counts[at] / DEPTH as f64).min(1.0));
+    if let Some(path) = &args.report {
+        report(args, path, &rows, last, &shelf)?;
+    }
+    let found = asked.pop().map(|(_, found)| found).unwrap_or_default();
+    let table = Table { photos: photos.len(), margin: args.margin, rows, chance, best, found };
+    if args.json { output::json(&table) } else { print(&table) }
+}
+
+/// What each thing finds, with its box and then with the whole photo; photo by photo.
+fn ask(args: &Args, folder: &Path, photos: &[Photo]) -> Result<(Vec<Found>, Shelf)> {
+    let mut engine = files::open_engine(folder)?;
+    let products = engine.products().map(|p| p.as_slice()).unwrap_or_default();
+    let shelf = Shelf {
+        ids: products.iter().map(|p| p.id.clone()).collect(),
+        titles: products.iter().map(|p| p.title.clone()).collect(),
+        thumbs: products.iter().map(|p| p.thumb().map(str::to_owned)).collect(),
+    };
+    let bar = Progress::new(photos.iter().map(|p| p.things.len()).sum(), "looking");
+    let mut all = Vec::new();
+    for (at, photo) in photos.iter().enumerate() {
+        let picture = read(&args.photos, photo)?;
+        let mut whole = None;
+        for thing in &photo.things {
+            let mut found = |place: Rect, view: View, rows: Vec<u32>| {
+                let titles = rows.iter().filter_map(|&row| shelf.titles.get(row as usize));
+                all.push(Found {
+                    file: photo.file.clone(),
+                    kind: thing.kind.clone(),
+                    place: [place.x0, place.y0, place.x1, place.y1],
+                    view,
+                    found: rows.iter().map(|&row| shelf.ids[row as usize].clone()).collect(),
+                    of_kind: titles.filter(|title| is_of_kind(title, &thing.kind)).count(),
+                    photo: at,
+                    rows,
+                });
+            };
+            let place = thing.place.grown(args.margin, picture.width(), picture.height());
+            found(place, View::Box, first(&mut engine, place.cut(&picture)?, None)?);
+            if args.whole {
+                let rows = match &whole {
+                    Some(rows) => Vec::clone(rows),
+                    None => whole.insert(first(&mut engine, picture.clone(), None)?).clone(),
+                };
+                found(thing.place, View::Whole, rows);
+            }
+            bar.inc(1);
+        }
+    }
+    bar.finish();
+    Ok((all, shelf))
+}
+
+/// A photo, which must be as large as its boxes take it to be.
+fn read(folder: &Path, photo: &Photo) -> Result<Picture> {
+    let path = folder.join(&photo.file);
+    let picture =
+        decode(&files::read(&path)?, &Limits::default()).map_err(|e| e.at(path.display()))?;
+    if (picture.width(), picture.height()) != (photo.width, photo.height) {
+        let what = format!(
+            "{}: the photo has {}x{} pixels, its boxes are for {}x{}",
+            path.display(),
+            picture.width(),
+            picture.height(),
+            photo.width,
+            photo.height
+        );
+        return Err(Error::new(ErrorKind::Mismatch, what));
+    }
+    Ok(picture)
+}
+
+/// Over the things that were asked about with this view; `value` takes their places in `found`.
+fn pair(found: &[Found], view: View, value: impl Fn(usize) -> f64) -> Pair {
+    let those = |wanted: &dyn Fn(&Found) -> bool| {
+        let those = found.iter().enumerate().filter(|(_, f)| f.view == view && wanted(f));
+        Figure::of(those.map(|(at, f)| (f.photo, value(at))))
+    };
+    Pair { things: those(&|_| true), six_kinds: those(&|f| SIX.contains(&f.kind.as_str())) }
+}
+
+fn by_kind(found: &[Found], view: View, of: impl Fn(&Found) -> f64) -> BTreeMap<String, Figure> {
+    let mut kinds: BTreeMap<&str, Vec<(usize, f64)>> = BTreeMap::new();
+    for f in found.iter().filter(|f| f.view == view) {
+        kinds.entry(&f.kind).or_default().push((f.photo, of(f)));
+    }
+    kinds.into_iter().map(|(kind, values)| (kind.to_owned(), Figure::of(values))).collect()
+}
+
+fn report(args: &Args, path: &Path, rows: &[Row], found: &[Found], shelf: &Shelf) -> Result<()> {
+    let figures: Vec<(String, String)> = rows
+        .iter()
+        .map(|row| (format!("{}, {}", row.index, row.view.name()), row.of_kind.in_words()))
+        .collect();
+    let mut cases = Vec::new();
+    for f in found {
+        let photo = args.photos.join(&f.file);
+        let picture = decode(&files::read(&photo)?, &Limits::default())?;
+        let [x0, y0, x1, y1] = f.place;
+        let shown = match f.view {
+            View::Box => Rect { x0, y0, x1, y1 }.cut(&picture)?,
+            View::Whole => picture,
+        };
+        let product = |row: &u32| {
+            let row = *row as usize;
+            let thumb = shelf.thumbs[row].as_ref();
+            Shown {
+                jpeg: thumb.and_then(|thumb| files::read(&args.index.join(thumb)).ok()),
+                title: shelf.titles[row].clone(),
+                right: is_of_kind(&shelf.titles[row], &f.kind),
+            }
+        };
+        cases.push(Case {
+            title: format!("{} in {}, {}", f.kind, f.file, f.view.name()),
+            asked: indexing::thumbnail(&shown, 128)?,
+            found: f.rows.iter().map(product).collect(),
+        });
+    }
+    files::write(path, page(&figures, &cases).as_bytes())
+}
+
+impl Pair {
+    fn in_words(&self) -> String {
+        format!("things {}, six kinds {}", self.things.in_words(), self.six_kinds.in_words())
+    }
+}
+
+fn print(table: &Table) -> Result<()> {
+    output::line(format_args!(
+        "share of the first {DEPTH} that are of the thing's kind, over the things of {} photos",
+        table.photos
+    ))?;
+    for row in &table.rows {
+        output::line(format_args!(
+            "{}, {:<11} {}",
+            row.index,
+            row.view.name(),
+            row.of_kind.in_words()
+        ))?;
+        if let Some(gain) = &row.gain {
+            output::line(format_args!("  more than the other: {}", gain.in_words()))?;
+        }
+    }
+    output::line(format_args!("by chance    {}", table.chance.in_words()))?;
+    output::line(format_args!("at best      {}", table.best.in_words()))?;
+    for row in &table.rows {
+        output::line(format_args!("{}, {}:", row.index, row.view.name()))?;
+        for (kind, figure) in &row.kinds {
+            output::line(format_args!("  {kind:<14} {}", figure.in_words()))?;
+        }
+    }
+    Ok(())
+}
