@@ -127,8 +127,8 @@ fn numbers_that_are_not_finite_are_refused_from_either_network() {
     let message = Run::index(&root, &shop, &tiny, &["--teacher", text(&broken)]).refused();
     assert!(message.contains("\"y\" gives numbers that are not finite"), "{message}");
     // Nothing of it is kept for a later run.
-    let cache = root.join("cache");
-    let more = ["--teacher", text(&broken), "--cache", text(&cache)];
+    let state = root.join("state");
+    let more = ["--teacher", text(&broken), "--state", text(&state)];
     Run::index(&root, &shop, &tiny, &more).refused();
     let again = Run::index(&root, &shop, &tiny, &more).refused();
     assert!(again.contains("not finite"), "{again}");

@@ -41,10 +41,9 @@ fn picture(name: &str) -> Picture {
 fn engine() -> Engine {
     let read = |name: &str| fs::read(folder().join("served").join(name)).unwrap();
     let mut engine = Engine::new(&read("manifest.json")).unwrap();
-    for (role, name) in
-        [(Role::Model, "model.onnx"), (Role::Index, "index.bin"), (Role::Products, "products.json")]
-    {
-        engine.provide(role, read(name), None).unwrap();
+    for role in [Role::Model, Role::Index, Role::Products] {
+        let file = read(&engine.manifest().file(role).unwrap().path);
+        engine.provide(role, file, None).unwrap();
     }
     engine
 }
@@ -235,6 +234,7 @@ fn bless() {
         &calibrate,
     ]);
     let served = folder().join("served").display().to_string();
+    let _ = fs::remove_dir_all(&served);
     run(&[
         "index",
         &calibrate,
@@ -247,7 +247,8 @@ fn bless() {
         "--dim",
         "16",
     ]);
-    let _ = fs::remove_dir_all(folder().join("served/thumbs"));
+    // Only the next run would want it.
+    fs::remove_dir_all(folder().join("served/.lookalike")).unwrap();
     let (left, right) =
         (image::open(work.join("6.png")).unwrap(), image::open(work.join("7.png")).unwrap());
     let (left, right) = (left.into_rgb8(), right.into_rgb8());

@@ -66,7 +66,8 @@ try {
   await page.goto(`${server.origin}/blank.html`);
   console.log(`Chromium ${browser.version()}, ${cpus()[0].model}, ${cpus().length} cores, ${reps} repetitions in turn`);
   for (const { folder, name, side, times } of await page.evaluate(measure, { reps, folders })) {
-    const model = readFileSync(join(ROOT, folder, 'model.onnx'));
+    const { files } = JSON.parse(readFileSync(join(ROOT, folder, 'manifest.json'), 'utf8'));
+    const model = readFileSync(join(ROOT, folder, files.find((/** @type {any} */ file) => file.role === 'model').path));
     const sorted = times.toSorted((/** @type {number} */ a, /** @type {number} */ b) => a - b);
     console.log(`${name.padEnd(20)} ${side}x${side}  ${(model.length / 1e6).toFixed(2)} MB, ${(gzipSync(model, { level: 9 }).length / 1e6).toFixed(2)} MB gzip`
       + `  ms min ${sorted[0].toFixed(1)}, median ${sorted[sorted.length >> 1].toFixed(1)}`);

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { launch, products, thumbOf } from '../../tests/e2e/harness.mjs';
-import { ROOT, fileOf, missing, serve } from '../../tests/e2e/server.mjs';
+import { ROOT, fileOf, hosted, missing, serve } from '../../tests/e2e/server.mjs';
 
 const { values: options } = parseArgs({ options: { json: { type: 'string' }, reps: { type: 'string', default: '15' } } });
 const reps = Number(options.reps);
@@ -68,7 +68,10 @@ async function measure({ reps, photo, threads, peers }) {
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmPaths = '/node_modules/onnxruntime-web/dist/';
   const manifest = await fetched('/catalog/manifest.json');
-  const model = await fetched('/catalog/model.onnx');
+  /** @type {{role: string, path: string}[]} */
+  const hostedFiles = JSON.parse(new TextDecoder().decode(manifest)).files;
+  const hostedAt = (/** @type {string} */ role) => `/catalog/${hostedFiles.find((file) => file.role === role)?.path}`;
+  const model = await fetched(hostedAt('model'));
   const { model: { input_size: side, layers } } = JSON.parse(new TextDecoder().decode(manifest));
 
   const bytes = Uint8Array.from(atob(photo), (c) => c.charCodeAt(0));
@@ -108,7 +111,7 @@ async function measure({ reps, photo, threads, peers }) {
     await (await timed('load ort', () => create(model))).release();
   }
   if (threads > 1) provide('model', model);
-  provide('index', await fetched('/catalog/index.bin'));
+  provide('index', await fetched(hostedAt('index')));
   const int8 = await create(model);
 
   /** @type {Record<string, () => Promise<Iterable<number>>>} */
@@ -238,7 +241,7 @@ for (const { variant, macs, products } of work) {
 }
 // The time that the multiplications would take at the inner loops' best, over the time taken.
 const share = (/** @type {'macs'|'products'} */ counted) => work.reduce((sum, each) => sum + each[counted] / peak[each.variant], 0) / embed;
-const model = readFileSync(/** @type {string} */ (fileOf('/catalog/model.onnx')));
+const model = readFileSync(/** @type {string} */ (fileOf(hosted('model'))));
 const figures = [
   ['embed.vs_ort_int8.1t', ratio(times, 'ours', 'ort int8'), 'ratio', 0.6],
   ['embed.vs_ort_f32.1t', ratio(times, 'ours', 'ort f32'), 'ratio', 0.35],

@@ -26,7 +26,7 @@ grow();
 // The server and the harness read it when they are loaded.
 process.env.LOOKALIKE_CATALOG = large;
 const { launch, newContext, parts, products, settled } = await import('../../tests/e2e/harness.mjs');
-const { fileOf, missing, serve } = await import('../../tests/e2e/server.mjs');
+const { fileOf, hosted, missing, serve } = await import('../../tests/e2e/server.mjs');
 const absent = missing();
 if (absent) {
   console.error(absent);
@@ -61,10 +61,10 @@ async function inModule({ moves, groups: [from, to] }) {
     (times[name] ??= []).push(performance.now() - start);
     return result;
   };
-  for (const [role, file] of /** @type {const} */ ([['index', 'index.bin'], ['products', 'products.json'], ['model', 'model.onnx']])) {
-    const bytes = await fetched(`/catalog/${file}`);
+  for (const role of ['index', 'products', 'model']) {
+    const { path, sha256 } = engine.files().find((/** @type {any} */ each) => each.role === role);
+    const bytes = await fetched(`/catalog/${path}`);
     // The page's worker has the browser compute the hash.
-    const { sha256 } = engine.files().find((/** @type {any} */ each) => each.role === role);
     timed(`load ${role}`, () => engine.provide(role, bytes, sha256));
   }
   const afterLoad = memory.buffer.byteLength;
@@ -152,8 +152,8 @@ try {
   }
   const bytes = (/** @type {string} */ path) => statSync(/** @type {string} */ (fileOf(path))).size / 1e6;
   for (const [name, value, unit] of /** @type {[string, number, string][]} */ ([
-    ['slider.index', bytes('/catalog/index.bin'), 'MB'],
-    ['slider.products', bytes('/catalog/products.json'), 'MB'],
+    ['slider.index', bytes(hosted('index')), 'MB'],
+    ['slider.products', bytes(hosted('products')), 'MB'],
     ['slider.memory.loaded', inside.afterLoad / 2 ** 20, 'MiB'],
     ['slider.memory.peak', inside.memory / 2 ** 20, 'MiB'],
     ['slider.page.heap', heap / 2 ** 20, 'MiB'],

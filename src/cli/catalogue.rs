@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lookalike_feed::{FeedFormat, read_feed};
+use lookalike_publish::OwnFiles;
 
 use super::files;
 use crate::catalog::{Image, Product};
@@ -42,9 +43,13 @@ impl Pictures {
     /// A picture, as its file and decoded.
     pub(super) fn open(&self, image: &Image) -> Result<(Vec<u8>, Picture)> {
         let file = self.read(&image.image)?;
-        let picture = decode(&file, &Limits::default())
-            .map_err(|e| e.at(self.folder.join(&image.image).display()))?;
+        let picture = self.decode(&image.image, &file)?;
         Ok((file, picture))
+    }
+
+    /// The picture that a file is; the name is for whoever has to mend it.
+    pub(super) fn decode(&self, name: &str, file: &[u8]) -> Result<Picture> {
+        decode(file, &Limits::default()).map_err(|e| e.at(self.folder.join(name).display()))
     }
 }
 
@@ -119,13 +124,14 @@ fn read_file(path: &Path) -> Result<Catalogue> {
 }
 
 fn read_folder(root: &Path) -> Result<Catalogue> {
+    let own = OwnFiles::new();
     let mut items = Vec::new();
     let mut open = vec![root.to_owned()];
     while let Some(folder) = open.pop() {
         for path in files::list(&folder)? {
             if path.is_dir() {
                 open.push(path);
-            } else if is_picture(&path) {
+            } else if is_picture(&path) && !own.wrote(&path) {
                 items.push(folder_item(root, &path));
             }
         }

@@ -82,11 +82,6 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::rename(temporary, path).map_err(|cause| io("write", path, cause))
 }
 
-/// Makes a folder and those above it.
-pub(super) fn make_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|cause| io("make the folder", path, cause))
-}
-
 /// What lies in a folder, sorted by name.
 pub(super) fn list(path: &Path) -> Result<Vec<std::path::PathBuf>> {
     let entries = fs::read_dir(path).map_err(|cause| io("list the folder", path, cause))?;
@@ -96,16 +91,6 @@ pub(super) fn list(path: &Path) -> Result<Vec<std::path::PathBuf>> {
         .map_err(|cause| io("list the folder", path, cause))?;
     paths.sort();
     Ok(paths)
-}
-
-/// Removes a folder of our own making, if it is there.
-pub(super) fn remove_folder(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(io("remove", path, cause))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// An engine with everything that a served folder holds.

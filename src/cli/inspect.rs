@@ -12,7 +12,7 @@ use crate::model::Network;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A model.onnx, index.bin or manifest.json.
+    /// A network, index or manifest.json.
     file: PathBuf,
     /// Print JSON.
     #[arg(long)]
@@ -20,7 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let advice = "give a model.onnx, an index.bin or a manifest.json";
+    let advice = "give a network, an index or a manifest.json";
     files::must_exist(&args.file, advice)?;
     let bytes = files::read(&args.file)?;
     let about = describe(&bytes).map_err(|e| e.at(args.file.display()))?;

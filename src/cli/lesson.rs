@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::catalogue::{Item, Pictures};
 use super::grow::{Mix, grow};
 use super::look::{Looked, every_picture};
+use super::state::{PictureId, State};
 use super::{files, output};
 use crate::catalog::Product;
 use crate::engine::pooled_features;
@@ -32,9 +33,10 @@ pub(super) struct Args {
     /// products held out. Repeat or separate by comma. `title` means the title's words.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub(super) learn_from: Vec<String>,
-    /// Keep what the networks see in each picture in this folder, for the next run.
+    /// Remember what the networks see in each picture in this folder, for the next run. `index` has
+    /// a place for it in the folder that it writes.
     #[arg(long, value_name = "FOLDER")]
-    pub(super) cache: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
     /// Dimension of the embeddings, at most.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) dim: u16,
@@ -45,6 +47,11 @@ impl Args {
     pub(super) fn plain(&self) -> Self {
         Self { teacher: None, learn_from: Vec::new(), ..self.clone() }
     }
+
+    /// The memory that is asked for, if one is.
+    pub(super) fn open_state(&self) -> Result<Option<State>> {
+        self.state.as_deref().map(State::open).transpose()
+    }
 }
 
 /// The networks that look at a catalogue.
@@ -54,7 +61,6 @@ pub(super) struct Networks {
     pub(super) bytes: Vec<u8>,
     own_id: [u8; 32],
     teacher: Option<([u8; 32], Network)>,
-    cache: Option<Cache>,
 }
 
 /// What the networks see in a picture.
@@ -77,33 +83,36 @@ impl Networks {
                 Ok::<_, Error>((Sha256::digest(&bytes).into(), load(path, &bytes)?))
             })
             .transpose()?;
-        let cache = args.cache.clone().map(Cache::new).transpose()?;
         let own_id = Sha256::digest(&bytes).into();
-        Ok(Self { own: load(own, &bytes)?, own_id, bytes, teacher, cache })
+        Ok(Self { own: load(own, &bytes)?, own_id, bytes, teacher })
     }
 
-    /// What they see in a picture; from the cache if its `file` was seen before.
-    pub(super) fn see(&self, file: &[u8], picture: &Picture) -> Result<Seen> {
-        let key = |network: &[u8; 32]| Cache::key(network, file);
-        let cached = |id: &[u8; 32], network: &Network| {
-            self.cache.as_ref()?.get(&key(id), network.spec().dim())
+    /// The SHA-256 of their files, the own one's first.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &[u8; 32]> {
+        std::iter::once(&self.own_id).chain(self.teacher.iter().map(|(id, _)| id))
+    }
+
+    /// What they saw in a picture, if all of them have.
+    pub(super) fn remembered(&self, state: &State, id: PictureId) -> Option<Seen> {
+        let own = state.features(&self.own_id, id, self.own.spec().dim())?;
+        let teacher = match &self.teacher {
+            None => None,
+            Some((teacher, network)) => Some(state.features(teacher, id, network.spec().dim())?),
         };
-        let own = cached(&self.own_id, &self.own);
-        let teacher = self.teacher.as_ref().and_then(|(id, network)| cached(id, network));
-        if let (Some(own), true) = (&own, self.teacher.is_none() || teacher.is_some()) {
-            return Ok(Seen { own: own.clone(), teacher });
-        }
-        let seen = self.look(picture)?;
-        if let Some(cache) = &self.cache {
-            cache.put(&key(&self.own_id), &seen.own)?;
-            if let (Some((id, _)), Some(features)) = (&self.teacher, &seen.teacher) {
-                cache.put(&key(id), features)?;
-            }
-        }
-        Ok(seen)
+        Some(Seen { own, teacher })
     }
 
-    fn look(&self, picture: &Picture) -> Result<Seen> {
+    /// Lets them remember what they saw in a picture.
+    pub(super) fn remember(&self, state: &State, id: PictureId, seen: &Seen) -> Result<()> {
+        state.keep_features(&self.own_id, id, &seen.own)?;
+        if let (Some((teacher, _)), Some(features)) = (&self.teacher, &seen.teacher) {
+            state.keep_features(teacher, id, features)?;
+        }
+        Ok(())
+    }
+
+    /// What they see in a picture.
+    pub(super) fn look(&self, picture: &Picture) -> Result<Seen> {
         let features = |network: &Network| {
             pooled_features(network, &resize(picture, network.spec().input.size)?, None)
         };
@@ -121,8 +130,18 @@ impl Networks {
         &self,
         items: Vec<Item>,
         pictures: &Pictures,
+        state: Option<&State>,
     ) -> Result<(Vec<Item>, Material)> {
-        let looked = every_picture(items, pictures, |file, picture| self.see(file, picture));
+        let looked = every_picture(items, pictures, |shot| {
+            if let Some(seen) = state.and_then(|state| self.remembered(state, shot.id)) {
+                return Ok(Ok(seen));
+            }
+            let seen = shot.decode().and_then(|picture| self.look(&picture));
+            if let (Ok(seen), Some(state)) = (&seen, state) {
+                self.remember(state, shot.id, seen)?;
+            }
+            Ok(seen)
+        })?;
         for reason in looked.pictures_skipped.iter().chain(&looked.products_skipped) {
             output::remark(format_args!("skipped: {reason}"));
         }
@@ -262,64 +281,4 @@ impl Material {
 
 fn blocks(spec: &ModelSpec) -> Vec<Block> {
     spec.layers.iter().map(|l| Block { dim: l.dim, power: POWER, weight: 1.0 }).collect()
-}
-
-/// Features by the hashes of network and picture, one small file each.
-struct Cache {
-    folder: PathBuf,
-}
-
-impl Cache {
-    fn new(folder: PathBuf) -> Result<Self> {
-        files::make_folder(&folder)?;
-        Ok(Self { folder })
-    }
-
-    /// The version counts as well: another may resize or compute differently.
-    fn key(network: &[u8; 32], picture: &[u8]) -> String {
-        let mut hash = Sha256::new();
-        hash.update(env!("CARGO_PKG_VERSION"));
-        hash.update(network);
-        hash.update(picture);
-        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-    }
-
-    fn path(&self, key: &str) -> PathBuf {
-        self.folder.join(&key[..2]).join(format!("{key}.f32"))
-    }
-
-    /// `None` if there is none or what is there is damaged: it is then made again.
-    fn get(&self, key: &str, dim: usize) -> Option<Vec<f32>> {
-        let path = self.path(key);
-        let bytes = path.is_file().then(|| files::read(&path).ok())??;
-        let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        let values: Vec<f32> = values.collect();
-        (bytes.len() == dim * 4 && values.iter().all(|v| v.is_finite())).then_some(values)
-    }
-
-    fn put(&self, key: &str, features: &[f32]) -> Result<()> {
-        files::make_folder(&self.folder.join(&key[..2]))?;
-        let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
-        files::write(&self.path(key), &bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cache_gives_back_what_fits_and_nothing_else() {
-        let folder = std::env::temp_dir().join(format!("lookalike-cache-{}", std::process::id()));
-        let cache = Cache::new(folder.clone()).unwrap();
-        let key = Cache::key(&[1; 32], b"picture");
-        assert_ne!(key, Cache::key(&[2; 32], b"picture"), "another network");
-        assert_eq!(cache.get(&key, 2), None);
-        cache.put(&key, &[1.5, -2.0]).unwrap();
-        assert_eq!(cache.get(&key, 2), Some(vec![1.5, -2.0]));
-        assert_eq!(cache.get(&key, 3), None, "of another length");
-        cache.put(&key, &[f32::NAN, 0.0]).unwrap();
-        assert_eq!(cache.get(&key, 2), None, "damaged");
-        files::remove_folder(&folder).unwrap();
-    }
 }

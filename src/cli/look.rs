@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::catalogue::{Item, Pictures};
 use super::progress::Progress;
+use super::state::PictureId;
 use crate::catalog::Image;
 use crate::error::Result;
 use crate::image::Picture;
@@ -33,23 +34,43 @@ impl<T> Looked<T> {
     }
 }
 
-/// Calls `look` with each picture, as its file and decoded. A picture that cannot be used is left
-/// out of its product, whose next one then is the main one; a product is left out with its last.
+/// A picture's file, decoded when it is asked for.
+pub(super) struct Shot<'a> {
+    pub(super) id: PictureId,
+    pictures: &'a Pictures,
+    image: &'a Image,
+    file: Vec<u8>,
+}
+
+impl Shot<'_> {
+    pub(super) fn decode(&self) -> Result<Picture> {
+        self.pictures.decode(&self.image.image, &self.file)
+    }
+}
+
+/// Calls `look` with each picture. A picture that cannot be used is left out of its product, whose
+/// next one then is the main one; a product is left out with its last.
+///
+/// # Errors
+/// The outer error of `look`, which ends the work; the inner one is that picture's alone.
 pub(super) fn every_picture<T: Send>(
     items: Vec<Item>,
     pictures: &Pictures,
-    look: impl Fn(&[u8], &Picture) -> Result<T> + Sync,
-) -> Looked<T> {
+    look: impl Fn(&Shot<'_>) -> Result<Result<T>> + Sync,
+) -> Result<Looked<T>> {
     let all: Vec<&Image> = items.iter().flat_map(|item| &item.product.images).collect();
     let bar = Progress::new(all.len(), "embedding");
     let mut results = all
         .par_iter()
         .map(|image| {
-            let result = pictures.open(image).and_then(|(file, picture)| look(&file, &picture));
+            let result = match pictures.read(&image.image) {
+                Ok(file) => look(&Shot { id: PictureId::of(&file), pictures, image, file }),
+                Err(error) => Ok(Err(error)),
+            };
             bar.inc(1);
             result
         })
-        .collect::<Vec<_>>()
+        .collect::<Result<Vec<_>>>()?
         .into_iter();
     bar.finish();
     let mut looked = Looked {
@@ -84,5 +105,5 @@ pub(super) fn every_picture<T: Send>(
         looked.counts.push(looked.seen.len() - before);
         looked.items.push(item);
     }
-    looked
+    Ok(looked)
 }

@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod random;
 mod search;
+mod state;
 mod values;
 
 use std::process::ExitCode;

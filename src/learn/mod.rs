@@ -15,6 +15,7 @@
 //! of this, features are taken as they are.
 
 mod columns;
+mod drift;
 mod pca;
 mod plain;
 mod recipe;
@@ -28,6 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::projection::{self, Block, Projection};
 
 pub use columns::Column;
+pub use drift::explained;
 pub use pca::pca_whitening;
 pub use recipe::{ColumnRecipe, Method, Recipe, TeacherRecipe};
 use samples::{Samples, Shares, Targets, beside, unit_columns};

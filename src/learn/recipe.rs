@@ -1,9 +1,9 @@
 //! How a projection was made: what the manifest says of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a projection consists of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {
     /// Features as they are: there was too little to learn from.
     #[serde(rename = "plain")]

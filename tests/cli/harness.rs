@@ -1,5 +1,6 @@
 //! What every test here needs: the program itself, a shop, a tiny network, an index.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -91,4 +92,31 @@ pub(crate) fn json(args: &[&str]) -> Value {
 pub(crate) fn ids(answer: &Value) -> Vec<String> {
     let hits = answer["hits"].as_array().unwrap();
     hits.iter().map(|h| h["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The file of a role in a hosted folder, by what its manifest says.
+pub(crate) fn hosted(folder: &Path, role: &str) -> PathBuf {
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    let files = manifest["files"].as_array().unwrap();
+    let file = files.iter().find(|file| file["role"] == role).unwrap();
+    folder.join(file["path"].as_str().unwrap())
+}
+
+/// Names of all files in a hosted folder but those that are our own business.
+pub(crate) fn files(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(inner) = open.pop() {
+        for entry in fs::read_dir(inner).unwrap() {
+            let path = entry.unwrap().path();
+            let name = text(path.strip_prefix(folder).unwrap()).to_owned();
+            if path.is_dir() && name != ".lookalike" {
+                open.push(path);
+            } else if path.is_file() {
+                found.insert(name);
+            }
+        }
+    }
+    found
 }

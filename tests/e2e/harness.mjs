@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { brotliCompressSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
-import { ROOT, fileOf } from './server.mjs';
+import { ROOT, fileOf, hosted } from './server.mjs';
 
 /** @import { BrowserContext, Locator, Page } from 'playwright-core' */
 
@@ -33,7 +33,7 @@ export async function newContext(browser, options) {
  * @returns {{id: string, title: string, thumb: string, category: string, attributes?: Record<string, string>}[]}
  */
 export function products() {
-  const file = fileOf('/catalog/products.json');
+  const file = fileOf(hosted('products'));
   const { products } = JSON.parse(readFileSync(/** @type {string} */ (file), 'utf8'));
   return products.map((/** @type {import('../../www/types.js').Product} */ product) => ({ ...product, thumb: product.images?.[0]?.thumb }));
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { fileOf, missing, serve } from './server.mjs';
+import { fileOf, hosted, missing, serve } from './server.mjs';
 import { hand, idsOf, jpeg, launch, newContext, parts, problemsOf, products, settled, thumbOf } from './harness.mjs';
 
 describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
@@ -101,7 +101,7 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
     server.fail({ path: model, truncate: 5000 });
     await page.goto(server.origin);
     await ui.message.filter({ hasText: /connection was lost/i }).waitFor({ timeout: 60_000 });
-    assert.match(await ui.message.locator('.message-detail').textContent() ?? '', /model\.onnx.*5000 of \d+ bytes/);
+    assert.match(await ui.message.locator('.message-detail').textContent() ?? '', /model-\w+\.onnx.*5000 of \d+ bytes/);
     server.heal();
     await ui.message.getByRole('button', { name: 'Try again' }).click();
     await searches();
@@ -110,8 +110,8 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
 
   for (const [file, words] of /** @type {[string, RegExp][]} */ ([
     ['manifest.json', /missing.*manifest\.json.*404/is],
-    ['index.bin', /missing.*index\.bin.*404/is],
-    ['products.json', /missing.*products\.json.*404/is],
+    ['index-\\w+.bin', /missing.*index-\w+\.bin.*404/is],
+    ['products-\\w+.json', /missing.*products-\w+\.json.*404/is],
   ])) {
     test(`404 for ${file}`, async () => {
       server.fail({ path: new RegExp(`/${file.replace('.', '\\.')}`), status: 404 });
@@ -157,20 +157,20 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
   });
 
   test('a file with one wrong byte is refused by its hash', async () => {
-    const bytes = Buffer.from(readFileSync(/** @type {string} */ (fileOf('/catalog/index.bin'))));
+    const bytes = Buffer.from(readFileSync(/** @type {string} */ (fileOf(hosted('index')))));
     bytes[bytes.length >> 1] ^= 1;
-    server.fail({ path: /\/index\.bin$/, body: bytes });
+    server.fail({ path: /\/index-\w+\.bin$/, body: bytes });
     await page.goto(server.origin);
-    await ui.message.filter({ hasText: /damaged.*index\.bin/is }).waitFor();
+    await ui.message.filter({ hasText: /damaged.*index-\w+\.bin/is }).waitFor();
     server.heal();
     await ui.message.getByRole('button', { name: 'Try again' }).click();
     await searches();
   });
 
   test('a file of yesterday in the HTTP cache is fetched anew', async () => {
-    const stale = Buffer.from(readFileSync(/** @type {string} */ (fileOf('/catalog/index.bin'))));
+    const stale = Buffer.from(readFileSync(/** @type {string} */ (fileOf(hosted('index')))));
     stale[stale.length >> 1] ^= 1;
-    server.fail({ path: /\/index\.bin$/, body: stale, times: 1 });
+    server.fail({ path: /\/index-\w+\.bin$/, body: stale, times: 1 });
     await page.goto(server.origin);
     await searches();
     assert.ok(await ui.message.isHidden());
@@ -196,7 +196,7 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
     for (const file of wrong.files) if (file.role === 'index') file.bytes -= 8;
     server.fail({ path: /manifest\.json$/, body: JSON.stringify(wrong) });
     await page.goto(server.origin);
-    await ui.message.filter({ hasText: /index\.bin/ }).waitFor();
+    await ui.message.filter({ hasText: /index-\w+\.bin/ }).waitFor();
   });
 
   test('a second visit fetches the manifest and nothing else, even where the server has gone', async () => {
@@ -204,7 +204,7 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
     await searches();
     await page.close();
     server.forget();
-    server.fail({ path: /\.(onnx|bin)|products\.json/, status: 500 });
+    server.fail({ path: /\.(onnx|bin)|products-\w+\.json/, status: 500 });
     page = await context.newPage();
     ui = parts(page);
     await page.goto(server.origin);

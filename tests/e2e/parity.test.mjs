@@ -6,7 +6,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { draw, launch, newContext, products, thumbOf } from './harness.mjs';
-import { ROOT, fileOf, missing, serve } from './server.mjs';
+import { ROOT, fileOf, hosted, missing, serve } from './server.mjs';
 
 const NATIVE = join(ROOT, 'target/release/lookalike');
 const absent = missing() ?? (existsSync(NATIVE) ? null : 'the command line is not built; run `cargo xtask demo --no-serve`');
@@ -131,7 +131,7 @@ describe('parity', { skip: absent ?? false }, () => {
 
     const page = await context.newPage();
     await page.goto(`${server.origin}/blank.html`);
-    found = await page.evaluate(async ([sources, side, blotSource]) => {
+    found = await page.evaluate(async ([sources, side, blotSource, network]) => {
       const fetched = async (/** @type {string} */ url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
       // @ts-ignore: paths of the test server
       const { default: init, LookalikeEngine } = await import('/pkg/lookalike.js');
@@ -142,7 +142,7 @@ describe('parity', { skip: absent ?? false }, () => {
       const ort = await import('/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs');
       ort.env.wasm.numThreads = 1;
       ort.env.wasm.wasmPaths = '/node_modules/onnxruntime-web/dist/';
-      const session = await ort.InferenceSession.create(await fetched('/catalog/model.onnx'), { executionProviders: ['wasm'] });
+      const session = await ort.InferenceSession.create(await fetched(/** @type {string} */ (network)), { executionProviders: ['wasm'] });
       const pixelsOf = async (/** @type {string} */ source) => {
         const bytes = Uint8Array.from(atob(source), (c) => c.charCodeAt(0));
         const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
@@ -172,7 +172,7 @@ describe('parity', { skip: absent ?? false }, () => {
         results.push({ embedding, pooled, theirs, masked: hits.map((/** @type {any} */ { id, score }) => ({ id, score })) });
       }
       return results;
-    }, /** @type {const} */ ([pictures.map((p) => p.png.toString('base64')), size, mask.png.toString('base64')]));
+    }, /** @type {const} */ ([pictures.map((p) => p.png.toString('base64')), size, mask.png.toString('base64'), hosted('model')]));
 
     variants = await page.evaluate(inAWorker, pictures.map((p) => p.png.toString('base64')));
   });

@@ -3,7 +3,7 @@
  *
  * LOOKALIKE_PKG and LOOKALIKE_CATALOG name other folders to serve at /pkg/ and /catalog/.
  */
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +31,16 @@ export function fileOf(path, folders = {}) {
   const [base, rest] = entry ? [entry[1], path.slice(entry[0].length)] : [ROOT, path.slice(1)];
   const file = normalize(join(base, rest));
   return file.startsWith(resolve(base) + sep) || file === resolve(base) ? file : null;
+}
+
+/**
+ * Names of hosted files carry a hash of their content; the manifest says them.
+ * @param {'model'|'index'|'products'} role
+ * @returns {string} path of the URL of the catalogue's file
+ */
+export function hosted(role) {
+  const manifest = JSON.parse(readFileSync(/** @type {string} */ (fileOf('/catalog/manifest.json')), 'utf8'));
+  return `/catalog/${manifest.files.find((/** @type {any} */ file) => file.role === role).path}`;
 }
 
 /** @returns {string|null} what is missing, in words */

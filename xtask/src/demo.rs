@@ -140,7 +140,8 @@ fn index(
     step.value("catalog", catalog.to_string_lossy().as_bytes()).output(&output).run(|| {
         let mut index = sh::command(lookalike);
         index.arg("index").arg(catalog).arg("--model").arg(paths.model()).arg("-o").arg(&output);
-        index.args(columns);
+        // The same from the same inputs, whatever was there before; nobody has yesterday's page open.
+        index.args(columns).args(["--relearn", "--keep", "0", "--max-shrink", "1"]);
         if let Some(teacher) = teacher {
             index.arg("--teacher").arg(teacher);
         }

@@ -121,11 +121,14 @@ fn version(paths: &Paths) -> Result<String> {
     Ok(line.trim_matches('"').to_owned())
 }
 
-/// A file, or a folder with all below it but tools for developers.
+/// A file, or a folder with all below it but tools for developers and what only the next `lookalike index` wants.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     for file in files_below(from)? {
         let relative = file.strip_prefix(from).unwrap_or(&file);
-        if relative.starts_with("tools") || file.extension().is_some_and(|ending| ending == "map") {
+        if relative.starts_with("tools")
+            || relative.starts_with(".lookalike")
+            || file.extension().is_some_and(|ending| ending == "map")
+        {
             continue;
         }
         let target =
@@ -152,6 +155,29 @@ mod tests {
         fs::write(package.join("a.d.ts"), "")?;
         check_exports(&manifest, &package)?;
         fs::remove_dir_all(&package)?;
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_private_is_not_given_away() -> Result<()> {
+        let root = std::env::temp_dir().join(format!("xtask-private-{}", std::process::id()));
+        let (from, to) = (root.join("catalog"), root.join("site"));
+        for name in [
+            "manifest.json",
+            "thumbs/ab/cd.jpg",
+            ".lookalike/files.json",
+            ".lookalike/state/seen.log",
+        ] {
+            let path = from.join(name);
+            fs::create_dir_all(path.parent().context("a file has a folder")?)?;
+            fs::write(path, name)?;
+        }
+        copy(&from, &to)?;
+        assert_eq!(
+            files_below(&to)?,
+            ["manifest.json", "thumbs/ab/cd.jpg"].map(|name| to.join(name))
+        );
+        fs::remove_dir_all(&root)?;
         Ok(())
     }
 

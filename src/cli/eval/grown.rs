@@ -1,16 +1,19 @@
 //! A larger index made of one that is there, to measure time and memory with.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use lookalike_publish::Folder;
 
 use crate::catalog::{Image, Product, Products};
 use crate::cli::grow::{grow, plan};
-use crate::cli::index::group_keys;
+use crate::cli::index::{group_keys, manifest_json, put};
 use crate::cli::{files, output, values};
 use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{GroupKey, Index, Owners};
-use crate::manifest::{File, Role};
+use crate::manifest::Role;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -42,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let embeddings =
         grow(&there, &plan).into_iter().map(Embedding::new).collect::<Result<Vec<_>>>()?;
     let list = products.as_slice();
-    let grown: Vec<Product> = plan
+    let mut grown: Vec<Product> = plan
         .iter()
         .enumerate()
         .map(|(row, mix)| {
@@ -67,26 +70,27 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let larger = Index::build(index.model(), projection, &embeddings, owners, &keys)?;
     let built = building.elapsed().as_secs_f64();
 
-    let thumbs = args.output.join("thumbs");
-    files::make_folder(&thumbs)?;
-    for path in list.iter().filter_map(|p| p.thumb()) {
-        files::write(&args.output.join(path), &files::read(&args.index.join(path))?)?;
+    let folder = Folder::open(&args.output)?;
+    let mut thumbs = HashMap::new();
+    for image in grown.iter_mut().flat_map(|product| &mut product.images) {
+        let Some(name) = &mut image.thumb else { continue };
+        if !thumbs.contains_key(name) {
+            let jpeg = files::read(&args.index.join(&*name))?;
+            thumbs.insert(name.clone(), folder.put_thumb(&jpeg)?);
+        }
+        name.clone_from(&thumbs[name]);
     }
     let mut manifest = engine.manifest().clone();
     manifest.products = grown.len();
     manifest.files.clear();
-    for (role, path, content) in [
-        (Role::Model, "model.onnx", files::read_role(&args.index, engine.manifest(), Role::Model)?),
-        (Role::Index, "index.bin", larger.write()),
-        (Role::Products, "products.json", Products::new(grown)?.write()),
+    for (role, content) in [
+        (Role::Model, files::read_role(&args.index, engine.manifest(), Role::Model)?),
+        (Role::Index, larger.write()),
+        (Role::Products, Products::new(grown)?.write()),
     ] {
-        files::write(&args.output.join(path), &content)?;
-        manifest.files.push(File::of(role, path, &content));
+        manifest.files.push(put(&folder, role, &content, None)?);
     }
-    let json = serde_json::to_vec_pretty(&manifest).map_err(|cause| {
-        Error::with_source(ErrorKind::Internal, "writing the manifest failed", cause)
-    })?;
-    files::write(&args.output.join("manifest.json"), &json)?;
+    folder.commit(&manifest_json(&manifest)?, Duration::ZERO)?;
     output::line(format_args!(
         "{}: {} products, {built:.1} s for groups and graph, {:.1} s in all",
         args.output.display(),

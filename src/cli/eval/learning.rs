@@ -60,7 +60,8 @@ struct Row {
 pub(super) fn run(args: &Args) -> Result<()> {
     let networks = Networks::load(&args.model, &args.lesson)?;
     let Catalogue { items, pictures, .. } = catalogue::read(&args.catalog)?;
-    let (items, material) = networks.view(items, &pictures)?;
+    let state = args.lesson.open_state()?;
+    let (items, material) = networks.view(items, &pictures, state.as_ref())?;
     // A grown product has one picture, between two main ones.
     let material = material.mains()?;
     if items.is_empty() || args.products.contains(&0) {

@@ -7,6 +7,7 @@ mod learning;
 mod masks;
 mod memory;
 mod neighbours;
+mod nightly;
 mod quantised;
 mod report;
 mod scenes;
@@ -30,6 +31,8 @@ pub(super) struct Args {
 enum Protocol {
     /// Write a larger index, grown from one that is there, to measure time and memory with.
     Grow(grown::Args),
+    /// What a night costs: a large index, and the same again with a few of its pictures changed.
+    Nightly(nightly::Args),
     /// What directions between groups do to the results, at growing strength.
     Algebra(algebra::Args),
     /// Time and memory of learning, and of building the graph, at growing sizes of a catalogue.
@@ -49,6 +52,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     match &args.protocol {
         None => neighbours::run(&args.neighbours),
         Some(Protocol::Grow(args)) => grown::run(args),
+        Some(Protocol::Nightly(args)) => nightly::run(args),
         Some(Protocol::Algebra(args)) => algebra::run(args),
         Some(Protocol::Learning(args)) => learning::run(args),
         Some(Protocol::Quantised(args)) => quantised::run(args),

@@ -254,7 +254,8 @@ fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args)
     let catalogue = catalogue::read(folder)?;
     let is_feed = catalogue.feed;
     let pictures = catalogue.pictures;
-    let (items, material) = networks.view(catalogue.items, &pictures)?;
+    let state = args.lesson.open_state()?;
+    let (items, material) = networks.view(catalogue.items, &pictures, state.as_ref())?;
     let products: Vec<&Product> = items.iter().map(|i| &i.product).collect();
     let by = args.label.unwrap_or(if !is_feed { Label::Category } else { Label::TitleNoun });
     let labels = labels(products.iter().map(|p| label(p, by)), args.min_label);
