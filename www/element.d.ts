@@ -504,6 +504,7 @@ export type Labels = {
     ignore: string;
     onlyThis: string;
     tools: string;
+    moreTools: string;
     brush: string;
     eraser: string;
     rectangle: string;
@@ -528,6 +529,14 @@ export type Labels = {
     cornerSet: string;
     pointSet: string;
     refine: string;
+    lists: string;
+    tabOnly: string;
+    tabWithout: string;
+    compare: string;
+    moreResults: string;
+    allResults: string;
+    backToPhoto: string;
+    foundMore: string;
     leftOut: string;
     walk: string;
     walkWhole: string;
@@ -590,6 +599,7 @@ declare const Base: typeof HTMLElement;
  * @attr {boolean} browse - offers products of the catalogue to start from
  * @attr {boolean} compact - no photo area until there is a photo
  * @attr {"focus"|"page"} [paste="focus"] - takes pictures that are pasted while it has the focus, or also while nothing on the page has
+ * @attr {boolean} scores - shows similarities as numbers
  * @attr {string} pkg - URL of lookalike.js, the engine; default ../pkg/lookalike.js beside this module
  * @attr {string} worker - URL of worker.js; default beside this module
  *
@@ -617,6 +627,7 @@ declare const Base: typeof HTMLElement;
  * @csspart score - a result's score
  * @csspart price - a result's price
  * @csspart availability - whether a result can be had
+ * @csspart more - the button that gives more results
  * @csspart message - an error message
  * @csspart progress - the download's progress
  * @csspart attribution - whose pictures these are
@@ -631,6 +642,7 @@ declare const Base: typeof HTMLElement;
  * @cssprop --look-alike-tile - behind product pictures
  * @cssprop --look-alike-radius - corners
  * @cssprop --look-alike-font - font family
+ * @cssprop --look-alike-top - height of what stays at the top of the page, such as its header
  */
 export declare class LookAlike extends Base {
     static observedAttributes: string[];
@@ -661,6 +673,9 @@ export declare class LookAlike extends Base {
     /** @returns {"focus"|"page"} when pasted pictures are meant for it */
     get paste(): "focus" | "page";
     set paste(value: "focus" | "page");
+    /** @returns {boolean} whether similarities are shown as numbers */
+    get scores(): boolean;
+    set scores(value: boolean);
     /** @returns {string|null} URL of lookalike.js */
     get pkg(): string | null;
     set pkg(value: string | null);

@@ -83,6 +83,7 @@ let inUse = null;
  * @attr {boolean} browse - offers products of the catalogue to start from
  * @attr {boolean} compact - no photo area until there is a photo
  * @attr {"focus"|"page"} [paste="focus"] - takes pictures that are pasted while it has the focus, or also while nothing on the page has
+ * @attr {boolean} scores - shows similarities as numbers
  * @attr {string} pkg - URL of lookalike.js, the engine; default ../pkg/lookalike.js beside this module
  * @attr {string} worker - URL of worker.js; default beside this module
  *
@@ -110,6 +111,7 @@ let inUse = null;
  * @csspart score - a result's score
  * @csspart price - a result's price
  * @csspart availability - whether a result can be had
+ * @csspart more - the button that gives more results
  * @csspart message - an error message
  * @csspart progress - the download's progress
  * @csspart attribution - whose pictures these are
@@ -124,9 +126,10 @@ let inUse = null;
  * @cssprop --look-alike-tile - behind product pictures
  * @cssprop --look-alike-radius - corners
  * @cssprop --look-alike-font - font family
+ * @cssprop --look-alike-top - height of what stays at the top of the page, such as its header
  */
 export class LookAlike extends Base {
-  static observedAttributes = ['manifest', 'product-id', 'src', 'k', 'loading', 'intent', 'browse', 'compact', 'paste', 'pkg', 'worker'];
+  static observedAttributes = ['manifest', 'product-id', 'src', 'k', 'loading', 'intent', 'browse', 'compact', 'paste', 'pkg', 'scores', 'worker'];
 
   /** @type {Widget|null} */
   #widget = null;
@@ -190,6 +193,10 @@ export class LookAlike extends Base {
   /** @returns {"focus"|"page"} when pasted pictures are meant for it */
   get paste() { return this.getAttribute('paste') === 'page' ? 'page' : 'focus'; }
   set paste(value) { this.setAttribute('paste', value); }
+
+  /** @returns {boolean} whether similarities are shown as numbers */
+  get scores() { return this.hasAttribute('scores'); }
+  set scores(value) { this.toggleAttribute('scores', value); }
 
   /** @returns {string|null} URL of lookalike.js */
   get pkg() { return this.getAttribute('pkg'); }
@@ -296,7 +303,7 @@ export class LookAlike extends Base {
       sheet ??= new CSSStyleSheet();
       if (sheet.cssRules.length === 0) sheet.replaceSync(CSS);
       root.adoptedStyleSheets = [sheet];
-      for (const name of ['manifest', 'productId', 'src', 'k', 'loading', 'intent', 'browse', 'compact', 'paste', 'pkg', 'worker', 'labels', 'query']) this.#adopt(name);
+      for (const name of ['manifest', 'productId', 'src', 'k', 'loading', 'intent', 'browse', 'compact', 'paste', 'pkg', 'scores', 'worker', 'labels', 'query']) this.#adopt(name);
       // As wide in a row, a float or a dialog as it would be with its results, which do not count for its width.
       root.append(h('div', { class: 'ruler' }, h('i'), h('i'), h('i')));
       this.#renderFacade();

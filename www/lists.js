@@ -1,7 +1,11 @@
-/** The pane of the results: one list or two, what differs between them, and the states without any. */
-import { h } from './dom.js';
+/**
+ * The pane of the results: one list at a time, of what is selected or of the whole photo; side by side, with what differs,
+ * where the shopper compares; and the states without any.
+ */
+import { h, icon } from './dom.js';
 import { fill } from './labels.js';
 import { ResultList, changes, departures } from './results.js';
+import { Tabs } from './tabs.js';
 
 /**
  * @import { Labels } from './labels.js'
@@ -36,13 +40,58 @@ export class Lists {
     this.#shelf.element.hidden = true;
     this.#shelf.element.classList.add('shelf');
     this.#title = h('h2', { class: 'results-title' });
+    this.#tabs = new Tabs(labels.lists, [this.right, this.left], () => this.render());
+    this.#compare = h('button', { type: 'button', class: 'switch', role: 'switch', 'aria-checked': 'false', onclick: () => this.#setComparing(!this.isComparing) },
+      h('span', { class: 'knob', 'aria-hidden': 'true' }), labels.compare);
+    this.#refining = h('button', {
+      type: 'button', class: 'tool refining', 'aria-label': labels.refine, title: labels.refine, 'aria-expanded': 'false', onclick: () => this.#setRefining(),
+    }, icon('filter'));
+    this.#bar = h('div', { class: 'results-bar' }, this.#tabs.element, this.#compare, this.#refining);
+    this.#handle = h('button', { type: 'button', class: 'handle', onclick: () => this.#pull() }, icon('grip'));
     this.#lists = h('div', { class: 'lists' }, this.left.element, this.right.element);
+    this.#more = h('button', { type: 'button', class: 'quiet more', part: 'more', onclick: () => void session.more() }, labels.moreResults);
     this.#none = h('div', { class: 'none', hidden: true }, h('h3', {}, labels.noneTitle), h('p', {}, labels.noneText),
       h('button', { type: 'button', class: 'quiet', onclick: () => refine.resetFilters() }, labels.resetFilters));
     this.#empty = h('div', { class: 'empty' },
       h('slot', { name: 'empty' }, h('div', { class: 'empty-words' }, h('h2', {}, labels.emptyTitle), h('p', {}, labels.emptyText))),
       this.#shelf.element);
-    this.element = h('section', { class: 'results-pane', 'aria-label': labels.resultsRegion }, this.#title, refine.element, this.#none, this.#lists, this.#empty);
+    this.element = h('section', { class: 'results-pane', 'aria-label': labels.resultsRegion },
+      this.#handle, this.#title, this.#bar, refine.element, this.#none, this.#lists, this.#more, this.#empty);
+  }
+
+  /** Whether both lists are shown, with what differs between them. */
+  isComparing = false;
+  #tabs;
+  #compare;
+  #refining;
+  #bar;
+  #handle;
+  #more;
+
+  /** @param {boolean} on */
+  #setComparing(on) {
+    this.isComparing = on;
+    this.#compare.setAttribute('aria-checked', String(on));
+    void this.session.refresh();
+  }
+
+  /** On a small screen, the query's controls unfold when they are wanted. */
+  #setRefining() {
+    const on = this.element.classList.toggle('refine-open');
+    this.#refining.setAttribute('aria-expanded', String(on));
+  }
+
+  /** On a small screen, this pane is a sheet that is pulled up over the photo, by scrolling or by its handle. */
+  #pull() {
+    const isUp = this.element.getBoundingClientRect().top < 40;
+    const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
+    (isUp ? this.element.closest('.app') : this.element)?.scrollIntoView({ block: 'start', behavior });
+  }
+
+  /** Whether it lies over the photo, so that nothing there can be seen or used. @param {HTMLElement} photo */
+  covers(photo) {
+    const [own, other] = [this.element.getBoundingClientRect(), photo.getBoundingClientRect()];
+    return own.top < other.bottom - 1 && own.left < other.right && own.right > other.left;
   }
 
   /** The controls that this catalogue and engine have; products to start from. */
@@ -76,10 +125,11 @@ export class Lists {
   /** @param {Answer} answer */
   #showOne({ hits }) {
     const { labels } = this;
-    this.#lists.classList.remove('two');
+    const had = this.left.size;
     this.left.show(labels.similar, hits, new Map(), this.#votes);
     this.left.note.textContent = fill(labels.count, { count: hits.length });
     this.refine.setNear(hits);
+    if (had > 0 && hits.length > this.session.firstK) return fill(labels.foundMore, { count: hits.length });
     return hits.length > 0 ? fill(labels.found, { count: hits.length, title: hits[0].product.title }) : labels.noneTitle;
   }
 
@@ -90,21 +140,23 @@ export class Lists {
    * @param {AbortSignal} signal
    */
   async #showBoth(whole, masked, signal) {
-    const { labels } = this;
+    const { labels, isComparing } = this;
     const marks = changes(masked.hits, whole.hits);
     const gone = departures(whole.hits, masked.hits);
     const count = (/** @type {string[]} */ ...kinds) => [...marks.values()].filter(({ change }) => kinds.includes(change)).length;
     const compared = fill(labels.compared, { added: count('new'), moved: count('up', 'down'), gone: gone.size });
-    this.right.element.hidden = false;
-    this.#lists.classList.add('two');
-    this.right.show(this.#maskedTitle, masked.hits, marks, this.#votes);
-    this.right.note.textContent = compared;
+    const counted = (/** @type {Answer} */ { hits }) => fill(labels.count, { count: hits.length });
+    this.right.show(this.#maskedTitle, masked.hits, isComparing ? marks : new Map(), this.#votes);
+    this.right.note.textContent = isComparing ? compared : counted(masked);
+    this.render();
     await new Promise((resolve) => setTimeout(resolve));
     if (signal.aborted) return '';
-    this.left.show(labels.whole, whole.hits, gone, this.#votes);
-    this.left.note.textContent = fill(labels.count, { count: whole.hits.length });
+    this.left.show(labels.whole, whole.hits, isComparing ? gone : new Map(), this.#votes);
+    this.left.note.textContent = counted(whole);
     this.refine.setNear(masked.hits);
-    return compared;
+    const [first] = masked.hits;
+    if (isComparing) return compared;
+    return first ? fill(labels.found, { count: masked.hits.length, title: first.product.title }) : labels.noneTitle;
   }
 
   /** What is visible in this state. */
@@ -117,15 +169,27 @@ export class Lists {
     this.#empty.hidden = !isEmpty;
     this.#none.hidden = !none;
     this.#lists.hidden = isEmpty || none || (answer === null && !waiting);
-    if (state !== 'photo' || !isSelecting) {
+    // The whole photo's list alone, until there is one of what is selected.
+    const both = state === 'photo' && isSelecting && this.right.size > 0 && session.results.masked !== null;
+    const comparing = both && this.isComparing;
+    this.#tabs.render(both && !comparing, [this.onlyThis ? this.labels.tabOnly : this.labels.tabWithout, this.labels.whole]);
+    if (comparing) this.left.element.hidden = this.right.element.hidden = false;
+    else if (!both) {
+      this.left.element.hidden = false;
       this.right.element.hidden = true;
-      this.#lists.classList.remove('two');
+      this.#tabs.first();
     }
+    this.#lists.classList.toggle('two', comparing);
+    this.#compare.hidden = !both;
+    this.#bar.hidden = isEmpty || answer === null;
+    this.#handle.hidden = state !== 'photo';
+    this.#handle.setAttribute('aria-label', this.labels.allResults);
+    this.#more.hidden = !session.hasMore || none;
     this.#title.hidden = !(state === 'product' && start);
     this.#title.textContent = start ? fill(this.labels.similarTo, { title: start.title }) : '';
     this.refine.element.hidden = isEmpty || answer === null;
-    if (isSlow) (state === 'photo' && isSelecting ? this.right : this.left).wait(session.k);
-    else if (answer === null && waiting && this.left.grid.childElementCount === 0) this.left.wait(session.k);
+    if (isSlow) (both ? this.right : this.left).wait(session.firstK);
+    else if (answer === null && waiting && this.left.grid.childElementCount === 0) this.left.wait(session.firstK);
     if (!isBusy) for (const list of [this.left, this.right]) list.grid.classList.remove('waiting');
   }
 

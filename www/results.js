@@ -69,6 +69,19 @@ export class ResultList {
     this.element = h('section', { class: 'list' }, h('header', { class: 'list-head' }, this.heading, this.note), this.grid);
   }
 
+  /** How many products are shown. */
+  get size() {
+    return this.#cards.size;
+  }
+
+  /** @param {boolean} is the panel of a tab, which has its title */
+  asPanel(is) {
+    this.heading.classList.toggle('sr-only', is);
+    if (is) this.element.setAttribute('role', 'tabpanel');
+    else this.element.removeAttribute('role');
+    this.element.setAttribute('aria-label', this.heading.textContent ?? '');
+  }
+
   /**
    * @param {string} title
    * @param {Hit[]} hits

@@ -55,7 +55,7 @@ export class Stage {
         h('div', { class: 'paint-actions' },
           h('button', { type: 'button', class: 'link', onclick: () => act.pick() }, labels.another),
           h('button', { type: 'button', class: 'link', onclick: () => void session.clearPhoto() }, labels.removePhoto))),
-      editor.element, maskToolbar(editor, labels));
+      h('div', { class: 'easel' }, editor.element, ...maskToolbar(editor, labels)));
     this.#peek = h('canvas', { class: 'peek', width: PEEK, height: PEEK, 'aria-hidden': 'true' });
     this.element = h('section', { class: 'photo-pane', 'aria-label': labels.photoRegion }, this.#anchor, this.#drop, this.#paint, progress, this.#samples);
 

@@ -117,6 +117,10 @@ export class Widget {
       void session.refine(refine.state);
       this.#emit('querychange', refine.state, false);
     });
+    stage.element.addEventListener('focusin', () => {
+      // Where the results lie over the photo, the focus would be out of sight.
+      if (lists.covers(stage.element)) this.#ui.app.scrollIntoView({ block: 'start' });
+    });
     const attribution = h('p', { class: 'attribution', part: 'attribution', tabIndex: 0, hidden: true });
     const app = h('div', { class: 'app', part: 'app', tabIndex: -1 }, status.line, status.offline, status.message,
       h('div', { class: 'panes' }, stage.element, lists.element), attribution);
@@ -278,6 +282,7 @@ export class Widget {
     app.dataset.state = state;
     app.classList.toggle('reading', isReading);
     app.classList.toggle('searching', isSlow);
+    app.classList.toggle('scores', this.#host.scores);
     refine.hasMask = isSelecting;
     stage.render({ compact: this.#host.compact, fixedProduct: this.#host.productId !== null });
     status.render();
@@ -309,7 +314,7 @@ export class Widget {
       labels: this.#host.labels,
       product,
       page: pageOf(product, document.baseURI),
-      score: hit && hit.score,
+      score: hit && this.#host.scores ? hit.score : null,
       shown: hit?.image ?? 0,
       picture: (each, index) => this.#picture(each, index),
       photo: session.photo ? editor.bitmap : null,

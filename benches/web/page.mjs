@@ -10,7 +10,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { draw, facade, launch, newContext, parts, products, settled, thumbOf } from '../../tests/e2e/harness.mjs';
+import { draw, facade, launch, newContext, parts, products, settled, thumbOf, unfoldTools } from '../../tests/e2e/harness.mjs';
 import { missing, serve } from '../../tests/e2e/server.mjs';
 
 const { values: options } = parseArgs({
@@ -194,6 +194,7 @@ try {
     await settled(page);
   }
   // All else that is done to a mask.
+  await unfoldTools(page);
   for (const tool of ['Invert', 'Invert', 'Zoom in', 'Zoom in', 'Undo', 'Redo', 'Fit', 'Lasso', 'Clear', 'Undo']) {
     await ui.tool(tool).click();
     await page.waitForTimeout(150);
@@ -207,7 +208,7 @@ try {
     await chip.click();
     await settled(page);
   }
-  await ui.left.locator('.tile').first().click();
+  await ui.host.locator('.lists .list:not([hidden]) .tile').first().click();
   await ui.host.getByRole('button', { name: 'Why did this match?' }).click();
   await page.waitForTimeout(300);
   await page.keyboard.press('Escape');

@@ -37,10 +37,12 @@ describe('accessibility', { skip: missing() ?? false, timeout: 240_000 }, () => 
     found.push(...violations.map((/** @type {string} */ each) => `${state}: ${each}`));
   }
 
-  for (const [colorScheme, width] of /** @type {const} */ ([['light', 1280], ['dark', 390]])) {
-    test(`no violations in any state, ${colorScheme}, ${width} pixels wide`, async () => {
-      const context = await newContext(browser, { colorScheme, viewport: { width, height: 900 }, bypassCSP: true, reducedMotion: 'reduce' });
+  // The last is 1440 x 900 at a zoom of 200 %, right to left.
+  for (const [colorScheme, width, height, dir] of /** @type {const} */ ([['light', 1280, 900, 'ltr'], ['dark', 390, 844, 'ltr'], ['light', 720, 450, 'rtl']])) {
+    test(`no violations in any state, ${colorScheme}, ${width} x ${height}, ${dir}`, async () => {
+      const context = await newContext(browser, { colorScheme, viewport: { width, height }, bypassCSP: true, reducedMotion: 'reduce' });
       const page = await context.newPage();
+      await page.addInitScript((direction) => addEventListener('DOMContentLoaded', () => { document.documentElement.dir = direction; }), dir);
       await page.addInitScript({ content: AXE });
       server.fail({ path: /\.onnx/, delay: 2500 });
       await page.goto(server.origin);
@@ -67,7 +69,19 @@ describe('accessibility', { skip: missing() ?? false, timeout: 240_000 }, () => 
       await page.keyboard.press('Enter');
       await ui.right.locator('.card:not(.ghost)').first().waitFor();
       await settled(page);
-      await check(page, 'two lists');
+      await check(page, 'one list of two');
+      await ui.host.getByRole('tab', { name: 'Whole photo' }).click();
+      await check(page, 'the other list');
+      await ui.tool('More tools').click();
+      await check(page, 'more tools');
+      const compared = ui.host.getByRole('switch', { name: 'Compare' });
+      if (await compared.isVisible()) {
+        await compared.click();
+        await settled(page);
+        await check(page, 'two lists');
+      }
+      const refining = ui.host.getByRole('button', { name: 'Refine' });
+      if (await refining.isVisible()) await refining.click();
 
       const filters = ui.host.locator('.filters summary');
       if (await filters.isVisible()) {
@@ -86,7 +100,7 @@ describe('accessibility', { skip: missing() ?? false, timeout: 240_000 }, () => 
       await page.keyboard.press('?');
       await check(page, 'the help');
       await page.keyboard.press('Escape');
-      await ui.left.locator('.tile').first().click();
+      await ui.host.locator('.lists .list:not([hidden]) .tile').first().click();
       const why = ui.host.getByRole('button', { name: 'Why did this match?' });
       if (await why.isVisible()) await why.click();
       await check(page, 'the details');

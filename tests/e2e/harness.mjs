@@ -99,6 +99,19 @@ export function parts(page, element = 'look-alike') {
   };
 }
 
+/** The rare tools are behind one button. @param {Page} page @param {string} [element] */
+export async function unfoldTools(page, element) {
+  const ui = parts(page, element);
+  if (!(await ui.tool('Invert').isVisible())) await ui.tool('More tools').click();
+}
+
+/** Both lists side by side, or one at a time. @param {Page} page @param {boolean} on */
+export async function compare(page, on) {
+  const compared = parts(page).host.getByRole('switch', { name: 'Compare' });
+  if ((await compared.getAttribute('aria-checked')) !== String(on)) await compared.click();
+  await settled(page);
+}
+
 /**
  * The ids of a list, best first.
  * @param {Locator} list

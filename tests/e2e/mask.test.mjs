@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { missing, serve } from './server.mjs';
-import { draw, hand, idsOf, jpeg, launch, newContext, once, parts, problemsOf, products, settled, thumbOf } from './harness.mjs';
+import { compare, draw, hand, idsOf, jpeg, launch, newContext, once, parts, problemsOf, products, settled, thumbOf, unfoldTools } from './harness.mjs';
 
 describe('the mask', { skip: missing() ?? false }, () => {
   /** @type {Awaited<ReturnType<typeof serve>>} */
@@ -46,6 +46,7 @@ describe('the mask', { skip: missing() ?? false }, () => {
     await ui.canvas.waitFor();
     await settled(page);
     await page.waitForFunction(() => !document.querySelector('look-alike')?.shadowRoot?.querySelector('.lists.two'));
+    await unfoldTools(page);
     await ui.tool('Brush').click();
     await ui.host.getByRole('radio', { name: 'Ignore this' }).check();
   });
@@ -99,10 +100,14 @@ describe('the mask', { skip: missing() ?? false }, () => {
     assert.ok(!masked.slice(0, 5).includes(inTheWay.id));
   });
 
-  test('new, moved and gone are marked and counted', async () => {
+  test('compared, new, moved and gone are marked and counted', async () => {
     await ui.tool('Rectangle').click();
     await drag(0.6, 0.02, 0.99, 0.98);
     await compared();
+    assert.equal(await ui.host.locator('[data-change=new], [data-change=gone]').count(), 0, 'one list at a time has no marks');
+    assert.ok(!(await ui.left.isVisible()));
+    await compare(page, true);
+    assert.ok(await ui.left.isVisible() && await ui.right.isVisible());
     const whole = await idsOf(ui.left);
     const masked = await idsOf(ui.right);
     const added = masked.filter((id) => !whole.includes(id));
@@ -113,6 +118,8 @@ describe('the mask', { skip: missing() ?? false }, () => {
     assert.deepEqual(await marks(ui.left, 'gone'), gone);
     assert.match(await ui.right.locator('.list-note').textContent() ?? '', new RegExp(`^${added.length} new, \\d+ moved, ${gone.length} gone`));
     for (const id of await marks(ui.right, 'up')) assert.ok(whole.indexOf(id ?? '') > masked.indexOf(id ?? ''));
+    await compare(page, false);
+    assert.ok(!(await ui.left.isVisible()));
   });
 
   test('"only this" on the wanted is nearly "ignore this" on the rest', async () => {
@@ -226,7 +233,7 @@ describe('the mask', { skip: missing() ?? false }, () => {
     await ui.canvas.focus();
     await page.mouse.move(x + width / 2, y + height / 2);
     await page.mouse.wheel(0, -100);
-    await page.waitForFunction((old) => Number(/** @type {HTMLInputElement} */ (document.querySelector('look-alike')?.shadowRoot?.querySelector('.tool-group input')).value) > Number(old), before);
+    await page.waitForFunction((old) => Number(/** @type {HTMLInputElement} */ (document.querySelector('look-alike')?.shadowRoot?.querySelector('.tool-size input')).value) > Number(old), before);
   });
 
   test('with the keyboard alone: tool, paint, shape, intent, undo', async () => {
@@ -392,6 +399,7 @@ describe('the mask', { skip: missing() ?? false }, () => {
     for (let i = 1; i <= 5; i++) await send('touchMove', [at(0.4 - i * 0.05, 0.5, 0), at(0.6 + i * 0.05, 0.5, 1)]);
     await send('touchEnd', []);
     assert.equal(await painted(touch), 0);
+    await unfoldTools(touch);
     assert.ok(await own.tool('Zoom out').isEnabled());
     await own.tool('Fit').click();
 

@@ -7,6 +7,7 @@
 import { fill } from '../labels.js';
 import { h } from '../dom.js';
 import { History } from './history.js';
+import { KEYS } from './keys.js';
 import { Layers } from './layers.js';
 import { Place } from './place.js';
 import { Raster } from './raster.js';
@@ -302,6 +303,7 @@ export class MaskEditor extends EventTarget {
     }
     if (event.button !== 0 && event.button !== 5) return;
     this.#mode = 'tool';
+    this.element.classList.add('drawing');
     // A pen's other end erases, whatever is chosen, and until it is lifted.
     if (event.button === 5) this.#use('eraser');
     this.#start = at;
@@ -363,6 +365,7 @@ export class MaskEditor extends EventTarget {
       if (event.button === 5) this.#use(this.#toolName);
     }
     if (this.#pointers.size === 0) this.#mode = 'none';
+    this.element.classList.toggle('drawing', this.#mode !== 'none');
     if (event.pointerType === 'touch') this.#ring = null;
     this.#draw();
   }
@@ -414,26 +417,13 @@ export class MaskEditor extends EventTarget {
         else if (!event.repeat) this.#press();
       },
       Escape: () => this.#giveUp(),
-      Delete: () => this.clear(),
-      Backspace: () => this.clear(),
-      b: () => { this.tool = 'brush'; },
-      e: () => { this.tool = 'eraser'; },
-      r: () => { this.tool = 'rectangle'; },
-      l: () => { this.tool = 'lasso'; },
       c: () => {
         if (this.#tool.close()) this.#step();
       },
-      i: () => this.invert(),
-      x: () => { this.intent = this.#intent === 'ignore' ? 'only' : 'ignore'; },
-      '[': () => { this.size = this.#size / 1.2; },
-      ']': () => { this.size = this.#size * 1.2; },
-      '+': () => this.zoomBy(1.4),
-      '=': () => this.zoomBy(1.4),
-      '-': () => this.zoomBy(1 / 1.4),
-      0: () => this.zoomFit(),
       '?': () => this.dispatchEvent(new Event('help')),
     };
-    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const act = keys[key] ?? (KEYS[key] && (() => KEYS[key](this)));
     if (!act) return;
     event.preventDefault();
     act();

@@ -1,4 +1,4 @@
-/** The buttons around the photo. Each does what its key does, through the editor's methods. */
+/** The buttons on the photo, the rare ones behind one of them. Each does what its key does, through the editor's methods. */
 import { h, icon } from '../dom.js';
 import { SIZE } from './editor.js';
 
@@ -15,7 +15,7 @@ const TOOL_KEYS = { brush: 'B', eraser: 'E', rectangle: 'R', lasso: 'L' };
 /**
  * @param {MaskEditor} editor
  * @param {Labels} labels
- * @returns {HTMLElement}
+ * @returns {HTMLElement[]} what floats on the photo, and the help
  */
 export function maskToolbar(editor, labels) {
   /**
@@ -71,14 +71,27 @@ export function maskToolbar(editor, labels) {
     dialog.focus();
     dialog.scrollTop = 0;
   };
-  const element = h('div', { class: 'mask-tools', part: 'tools' },
-    intent,
-    h('div', { class: 'tool-row', role: 'toolbar', 'aria-label': labels.tools },
-      h('div', { class: 'tool-group' }, ...tools, size),
-      h('div', { class: 'tool-group' }, invert, clear),
-      h('div', { class: 'tool-group' }, undo, redo),
-      h('div', { class: 'tool-group' }, zoomOut, zoomIn, zoomFit, help)),
-    dialog);
+  const rare = h('div', { class: 'tool-panel', role: 'group', 'aria-label': labels.moreTools, hidden: true },
+    h('label', { class: 'tool-size' }, h('span', {}, labels.size), size),
+    h('div', { class: 'tool-group' }, invert, clear, zoomOut, zoomIn, zoomFit, help));
+  const more = button('more', labels.moreTools, () => unfold(rare.hidden === true));
+  const unfold = (/** @type {boolean} */ open) => {
+    rare.hidden = !open;
+    more.setAttribute('aria-expanded', String(open));
+  };
+  unfold(false);
+  const bar = h('div', { class: 'tool-bar', role: 'toolbar', 'aria-label': labels.tools }, ...tools, undo, redo, more);
+  const floor = h('div', { class: 'float floor', part: 'tools' }, rare, bar);
+  floor.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || rare.hidden) return;
+    event.stopPropagation();
+    unfold(false);
+    more.focus();
+  });
+  // Where it lies on the photo, who paints is done with it.
+  editor.canvas.addEventListener('pointerdown', () => {
+    if (getComputedStyle(floor).position === 'absolute') unfold(false);
+  });
 
   const show = () => {
     TOOLS.forEach((name, i) => tools[i].setAttribute('aria-pressed', String(editor.tool === name)));
@@ -93,7 +106,7 @@ export function maskToolbar(editor, labels) {
   editor.addEventListener('state', show);
   editor.addEventListener('help', openHelp);
   show();
-  return element;
+  return [h('div', { class: 'float ceiling' }, intent), floor, dialog];
 }
 
 /** @param {Labels} labels */

@@ -53,6 +53,8 @@ export class Session extends EventTarget {
   #searchWork = null;
   #answers;
   #extra = 0;
+  /** How many hits were asked for in what is shown. */
+  #shownK = 0;
   /** @type {Results} */
   results = NOTHING;
   /** What the product-based list starts from. @type {Product|null} */
@@ -301,14 +303,19 @@ export class Session extends EventTarget {
     return this.#searchWork !== null || this.#photoWork !== null;
   }
 
-  /** How many hits are asked for. */
+  /** How many hits are asked for at first. */
+  get firstK() {
+    return this.#outside.settings().k;
+  }
+
+  /** How many are asked for now. */
   get k() {
-    return Math.min(MOST, this.#outside.settings().k + this.#extra);
+    return Math.min(MOST, this.firstK + this.#extra);
   }
 
   /** Whether there may be more hits than are shown. */
   get hasMore() {
-    return this.answer !== null && this.answer.hits.length >= this.k && this.k < MOST;
+    return this.answer !== null && this.answer.hits.length >= this.#shownK && this.#shownK < MOST;
   }
 
   more() {
@@ -357,6 +364,7 @@ export class Session extends EventTarget {
     try {
       for await (const results of lists) {
         this.results = results;
+        this.#shownK = k;
         await this.#outside.show(results, signal);
         signal.throwIfAborted();
       }

@@ -8,7 +8,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { hand, jpeg, launch, newContext, parts, settled } from '../../tests/e2e/harness.mjs';
+import { hand, jpeg, launch, newContext, parts, settled, unfoldTools } from '../../tests/e2e/harness.mjs';
 import { ROOT, missing, serve } from '../../tests/e2e/server.mjs';
 
 /** @import { Page } from 'playwright-core' */
@@ -51,6 +51,7 @@ async function mask(page) {
   await ui.canvas.scrollIntoViewIfNeeded();
   const box = await ui.canvas.boundingBox();
   if (!box) throw new Error('there is no photo to paint on');
+  await unfoldTools(page);
   await ui.host.getByRole('slider', { name: 'Brush size' }).fill('150');
   const at = (/** @type {number} */ x, /** @type {number} */ y) => /** @type {const} */ ([box.x + x * box.width, box.y + y * box.height]);
   await page.mouse.move(...at(0.66, 0.58));
@@ -78,8 +79,21 @@ const STATES = {
     await ui.left.locator('.tile').nth(1).focus();
     await page.keyboard.press('Tab');
   },
+  compare: async (page) => {
+    await mask(page);
+    const compared = parts(page).host.getByRole('switch', { name: 'Compare' });
+    if (await compared.isVisible()) await compared.click();
+    await settled(page);
+  },
+  scrolled: async (page) => {
+    await mask(page);
+    await page.mouse.move(0, 0);
+    await page.evaluate(() => scrollTo(0, 500));
+  },
   filters: async (page) => {
     await photo(page);
+    const refining = parts(page).host.getByRole('button', { name: 'Refine' });
+    if (await refining.isVisible()) await refining.click();
     const filters = parts(page).host.locator('.filters summary');
     if (await filters.isVisible()) await filters.click();
   },
