@@ -1,5 +1,6 @@
 //! `lookalike inspect`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -47,17 +48,25 @@ fn describe(bytes: &[u8]) -> Result<Value> {
     if bytes.starts_with(b"LOOKALIK") {
         let index = Index::read(bytes)?;
         let graph = index.graph();
+        let mut columns: BTreeMap<&str, usize> = BTreeMap::new();
+        for group in index.groups() {
+            *columns.entry(&group.key.column).or_default() += 1;
+        }
+        let counts = || index.owners().counts();
         return Ok(json!({
             "file": "index",
             "bytes": bytes.len(),
             "model": index.model().to_string(),
             "products": index.products(),
             "pictures": index.len(),
+            "with_several_pictures": counts().filter(|&count| count > 1).count(),
+            "most_pictures": counts().max(),
             "dim": index.projection().out_dim(),
             "features": index.projection().in_dim(),
             "layers": graph.layers().iter().map(|l| l.len()).collect::<Vec<_>>(),
             "links": graph.layers().iter().map(|l| l.parts().1.len()).sum::<usize>(),
             "groups": index.groups().len(),
+            "groups_by_column": columns,
             "groups_offered": index.groups().iter().filter(|g| g.offered).count(),
             "unreachable": graph.unreachable().len(),
         }));

@@ -21,6 +21,8 @@ fn a_catalogue_becomes_an_index_that_finds_its_products() {
     }
     let about = json(&["inspect", text(&hosted(&served, "index")), "--json"]);
     assert_eq!((&about["products"], &about["unreachable"]), (&Value::from(24), &Value::from(0)));
+    assert_eq!((&about["pictures"], &about["most_pictures"]), (&24.into(), &1.into()));
+    assert_eq!(about["groups_by_column"]["category"], 2);
     let model = json(&["inspect", text(&hosted(&served, "model")), "--json"]);
     assert_eq!(model["layers"], serde_json::json!(["first", "joined"]));
     assert_eq!(model["sha256"], about["model"]);
