@@ -11,4 +11,5 @@ mod kills;
 mod model;
 mod nightly;
 mod search;
+mod small;
 mod terminal;
