@@ -16,6 +16,7 @@ use lookalike_publish::Folder;
 use super::catalogue::{self, Catalogue};
 use super::lesson::{self, Networks, Seen};
 use super::look::{Looked, every_picture};
+use super::progress::Progress;
 use super::state::{PictureId, State};
 use super::{output, values};
 use crate::catalog::Product;
@@ -111,13 +112,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
         products: &seen.products,
         rows: &seen.rows,
     };
+    let bar = Progress::new(0, "learning");
     let (lesson, choice) = choose(&today, previous, &args.lesson, args.relearn, args.max_drift)?;
     let embeddings = build::embeddings(&lesson.projection, &material)?;
+    bar.finish();
     let changes = old.changes(&seen.products, &seen.rows);
     clock.done(Part::Learn);
 
     let model = ModelId::of(&networks.bytes);
+    let bar = Progress::new(0, "building the graph");
     let index = build::index(model, &lesson, &embeddings, &material, &seen.products)?;
+    bar.finish();
     clock.done(Part::Graph);
 
     let products = if args.variants {
