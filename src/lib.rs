@@ -28,7 +28,6 @@ extern crate lookalike_error as error;
 pub mod embedding;
 pub mod engine;
 pub mod explain;
-pub mod image;
 pub mod index;
 pub mod kernels;
 #[cfg(feature = "cli")]
@@ -46,4 +45,5 @@ pub mod cli;
 mod wasm;
 
 pub use error::{Error, ErrorKind, Result};
+pub use lookalike_pictures as image;
 pub use lookalike_products as catalog;

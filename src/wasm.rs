@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::engine::{Engine, Hit};
 use crate::error::{Error, ErrorKind};
-use crate::image::{Limits, Picture, sniff};
+use crate::image::{Limits, Picture, preview, sniff};
 use crate::index::GroupKey;
 #[cfg(not(target_feature = "atomics"))]
 use crate::kernels::Alone;
@@ -83,7 +83,7 @@ export interface PictureHeader { format: string; width: number; height: number }
 export interface Work { variant: string; macs: number; products: number }
 /** Every method throws errors of this shape. */
 export interface LookalikeError extends Error {
-  kind: "bad-picture" | "unsupported" | "too-large" | "bad-model" | "bad-index" | "bad-catalog"
+  kind: "bad-picture" | "cut-off" | "unsupported" | "too-large" | "bad-model" | "bad-index" | "bad-catalog"
     | "bad-file" | "mismatch" | "bad-query" | "not-ready" | "io" | "internal";
 }
 "#;
@@ -203,10 +203,18 @@ impl LookalikeEngine {
         self.0.index().is_some() && self.0.products().is_some()
     }
 
-    /// Reads a picture file's header; throws for what should not be decoded.
+    /// The format of a file by its first 512 bytes and its size; throws for what need not be read.
+    pub fn preview(head: &[u8], bytes: f64) -> Result<String, JsValue> {
+        let format = preview(head, bytes as u64, &Limits::default()).map_err(thrown)?;
+        Ok(format.as_str().into())
+    }
+
+    /// Looks at a picture file without decoding it; throws for what should not be decoded: no
+    /// picture, damaged, cut off, too large. Sides are 0 where the browser alone can know them.
     pub fn sniff(bytes: &[u8]) -> Result<JsHeader, JsValue> {
         let header = sniff(bytes, &Limits::default()).map_err(thrown)?;
-        to_js(&Header { format: header.format, width: header.width, height: header.height })
+        let format = header.format.as_str();
+        to_js(&Header { format, width: header.width, height: header.height })
     }
 
     /// The photo: 8-bit straight-alpha RGBA as in `ImageData`. Forgets the mask.

@@ -11,8 +11,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The picture is empty, truncated, or not a picture at all.
+    /// The picture is empty, damaged, or not a picture at all.
     BadPicture,
+    /// The picture ends before it should: it was cut off on its way.
+    CutOff,
     /// The input is valid but of a kind that this crate does not read, such as HEIC.
     Unsupported,
     /// A limit was exceeded; the message names the limit.
@@ -43,6 +45,7 @@ impl ErrorKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BadPicture => "bad-picture",
+            Self::CutOff => "cut-off",
             Self::Unsupported => "unsupported",
             Self::TooLarge => "too-large",
             Self::BadModel => "bad-model",

@@ -28,7 +28,7 @@ pub(super) struct Pictures {
 impl Pictures {
     /// The content of a picture, by the name that the catalogue gives it.
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>> {
-        files::read(&self.folder.join(name))
+        files::read_picture(&self.folder.join(name))
     }
 
     /// A product's main picture, as its file and decoded.

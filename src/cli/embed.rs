@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 fn embed(engine: &mut Engine, photo: &Path) -> Result<Line> {
-    let picture = decode(&files::read(photo)?, &Limits::default());
+    let picture = decode(&files::read_picture(photo)?, &Limits::default());
     engine.set_photo(picture.map_err(|e| e.at(photo.display()))?);
     let embedding = engine.embed(View::Whole)?;
     Ok(Line {

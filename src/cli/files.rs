@@ -1,10 +1,12 @@
 //! Files, with errors that name them.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::{Limits, preview};
 use crate::manifest::{Manifest, Role};
 use crate::model::Network;
 
@@ -26,6 +28,26 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
         std::io::ErrorKind::NotFound => unfit(path, "is missing: there is no such file"),
         _ => io("read", path, cause),
     })
+}
+
+/// The content of a picture file; what cannot be a picture, or is too large for one, is not read.
+pub(super) fn read_picture(path: &Path) -> Result<Vec<u8>> {
+    let limits = Limits::default();
+    if path.is_dir() {
+        return Err(unfit(path, "is a folder: give a file"));
+    }
+    let mut file = fs::File::open(path).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::NotFound => unfit(path, "is missing: there is no such file"),
+        _ => io("read", path, cause),
+    })?;
+    let mut content = Vec::new();
+    let failed = |cause| io("read", path, cause);
+    (&mut file).take(512).read_to_end(&mut content).map_err(failed)?;
+    // A pipe has no length of its own.
+    let length = file.metadata().map_err(failed)?.len().max(content.len() as u64);
+    preview(&content, length, &limits).map_err(|e| e.at(path.display()))?;
+    file.take(limits.max_bytes).read_to_end(&mut content).map_err(failed)?;
+    Ok(content)
 }
 
 /// Refuses a path where nothing is; `advice` says what to give.

@@ -77,5 +77,5 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 fn picture(path: &Path) -> Result<Picture> {
-    decode(&files::read(path)?, &Limits::default()).map_err(|e| e.at(path.display()))
+    decode(&files::read_picture(path)?, &Limits::default()).map_err(|e| e.at(path.display()))
 }
