@@ -10,8 +10,8 @@ import { scriptUrl } from './trusted.js';
 /**
  * @import { LookalikeEngine } from './types.js'
  *
- * @typedef {(bytes: Uint8Array) => {format: string, width: number, height: number}} Sniff
- * @typedef {{new (manifest: Uint8Array): LookalikeEngine, sniff: Sniff}} Engine
+ * @import { Eye } from './picture.js'
+ * @typedef {{new (manifest: Uint8Array): LookalikeEngine} & Eye} Engine
  * @typedef {""|"relaxed"|"threads"|"relaxed-threads"|"full"} Build folder beside lookalike.js; "" is lookalike.js itself
  */
 

@@ -3,6 +3,9 @@
  * bounded in size before any canvas is made (a canvas on iOS ends at 16.7 megapixels, so a 48 megapixel photo
  * is scaled while it is decoded, not after).
  *
+ * What a file is, whether it is whole and not too large: the engine says it, by the same rules as on the command
+ * line, before the browser's decoder sees a byte.
+ *
  * Runs in the worker; on the page only where workers have no OffscreenCanvas.
  */
 import { LookalikeError } from './errors.js';
@@ -11,9 +14,10 @@ import { LookalikeError } from './errors.js';
 export const ENGINE_SIDE = 1024;
 /** Longest side of what is painted on the screen, so that zooming in still shows detail. */
 export const SCREEN_SIDE = 1800;
-/** Files beyond this are refused unread. The largest phone photos are about 50 MB. */
-export const MAX_BYTES = 200 * 1024 * 1024;
-const MAX_PIXELS = 250_000_000;
+/** JPEGs of more pixels are scaled while they are decoded, where the browser can: all of one takes 4 bytes a pixel. */
+const LARGE = 40_000_000;
+/** So many bytes of a file's beginning tell what it is. */
+const HEAD = 512;
 
 /**
  * @typedef {object} Picture
@@ -22,97 +26,50 @@ const MAX_PIXELS = 250_000_000;
  * @property {number} height of rgba; at most ENGINE_SIDE
  * @property {ImageBitmap} bitmap for the screen; at most SCREEN_SIDE on a side
  *
- * @typedef {"jpeg"|"png"|"gif"|"webp"|"bmp"|"tiff"|"avif"|"heic"|"unknown"} Format
+ * @typedef {object} Found
+ * @property {string} format short name of the media type, such as "jpeg"
+ * @property {number} width before EXIF turns it; 0 where the browser alone can know
+ * @property {number} height as the width
+ *
+ * @typedef {object} Eye the engine's look at files; both throw errors with a kind
+ * @property {(head: Uint8Array, bytes: number) => string} preview the format, by a file's beginning and its size
+ * @property {(bytes: Uint8Array) => Found} sniff
  */
 
+/** Formats that some browsers open, in words. @type {Record<string, string>} */
+const BY_SOME = { heic: 'HEIC', avif: 'AVIF', tiff: 'TIFF', jxl: 'JPEG XL' };
+
 /**
- * The format by its first bytes; a file's name says nothing.
- * @param {Uint8Array} bytes
- * @returns {Format}
+ * Reads a file and refuses what is no picture, is cut off or too large. Of what is no picture or too large, a
+ * video of gigabytes say, no more than the beginning is read.
+ * @param {Blob} file
+ * @param {Eye} eye
+ * @param {<T>(work: () => T) => Promise<T>} serial runs what touches the engine, one at a time
+ * @returns {Promise<{bytes: Uint8Array, found: Found}>}
  */
-export function formatOf(bytes) {
-  const text = (/** @type {number} */ from, /** @type {number} */ to) => String.fromCharCode(...bytes.subarray(from, to));
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) return 'jpeg';
-  if (text(0, 8) === '\x89PNG\r\n\x1a\n') return 'png';
-  if (text(0, 4) === 'GIF8') return 'gif';
-  if (text(0, 4) === 'RIFF' && text(8, 12) === 'WEBP') return 'webp';
-  if (text(0, 2) === 'BM') return 'bmp';
-  if (text(0, 4) === 'II*\0' || text(0, 4) === 'MM\0*') return 'tiff';
-  if (text(4, 8) === 'ftyp') {
-    const brands = text(8, Math.min(40, bytes.length));
-    if (/avi[fs]/.test(brands)) return 'avif';
-    if (/hei[cxms]|hev[cxms]|mif1|msf1/.test(brands)) return 'heic';
-  }
-  return 'unknown';
+export async function inspect(file, eye, serial) {
+  const head = await readAll(file.slice(0, HEAD));
+  await serial(() => eye.preview(head, file.size));
+  const bytes = await readAll(file);
+  return { bytes, found: await serial(() => eye.sniff(bytes)) };
 }
 
-/**
- * Whether the file stops before its own end mark. Browsers show half a photo without a word, and half a photo
- * finds the wrong products.
- * @param {Uint8Array} bytes
- * @param {Format} format
- */
-export function isCutOff(bytes, format) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (format === 'webp') return bytes.length < 12 || bytes.length < view.getUint32(4, true) + 8;
-  if (format === 'png') {
-    for (let at = 8; at + 12 <= bytes.length;) {
-      const length = view.getUint32(at);
-      if (view.getUint32(at + 4) === 0x49454e44) return false; // IEND
-      at += 12 + length;
-    }
-    return true;
+/** @param {Blob} file */
+async function readAll(file) {
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch (cause) {
+    throw new LookalikeError('bad-picture', 'The file could not be read from the disk; it may have been moved, changed or be a folder.', { cause });
   }
-  if (format === 'jpeg') {
-    // Walk the segments: an embedded thumbnail has an end mark of its own.
-    let at = 2;
-    while (at + 4 <= bytes.length && bytes[at] === 0xff) {
-      const marker = bytes[at + 1];
-      if (marker === 0xff) {
-        at += 1;
-      } else if (marker === 0xda) {
-        for (let i = bytes.length - 2; i > at; i--) {
-          if (bytes[i] === 0xff && bytes[i + 1] === 0xd9) return false;
-        }
-        return true;
-      } else {
-        at += 2 + view.getUint16(at + 2);
-      }
-    }
-    return true;
-  }
-  return false;
-}
-
-/**
- * Refuses what is no picture, is cut off or too large, before the browser decodes it.
- * @param {Uint8Array} bytes
- * @param {(bytes: Uint8Array) => {format: string, width: number, height: number}} sniff the engine's
- * @returns {{format: Format, width: number, height: number}} sides before EXIF turns them; 0 where unknown
- */
-export function inspect(bytes, sniff) {
-  if (bytes.length === 0) throw new LookalikeError('bad-picture', 'The file is empty (0 bytes).');
-  if (bytes.length > MAX_BYTES) {
-    const mb = Math.round(bytes.length / 1024 / 1024);
-    throw new LookalikeError('too-large', `The file has ${mb} MB; the limit is ${MAX_BYTES / 1024 / 1024} MB.`);
-  }
-  const format = formatOf(bytes);
-  // The browser may well know these two; the engine need not.
-  if (format === 'heic' || format === 'avif') return { format, width: 0, height: 0 };
-  if (isCutOff(bytes, format)) {
-    throw new LookalikeError('cut-off', `The ${format.toUpperCase()} file ends before its picture does.`);
-  }
-  const { width, height } = sniff(bytes);
-  return { format, width, height };
 }
 
 /**
  * @param {Uint8Array} bytes
- * @param {{format: Format, width: number, height: number}} found from `inspect`
+ * @param {Found} found from `inspect`
  * @returns {Promise<Picture>}
  */
 export async function decode(bytes, found) {
-  const blob = new Blob([/** @type {BlobPart} */ (bytes)], { type: found.format === 'unknown' ? '' : `image/${found.format}` });
+  const blob = new Blob([/** @type {BlobPart} */ (bytes)], { type: `image/${found.format}` });
   const longest = Math.max(found.width, found.height);
   /** @type {ImageBitmapOptions} */
   const options = { imageOrientation: 'from-image' };
@@ -123,17 +80,13 @@ export async function decode(bytes, found) {
   }
   let source;
   try {
-    source = await createImageBitmap(blob, options);
+    source = await decodeSmall(bytes, found) ?? await createImageBitmap(blob, options);
   } catch (cause) {
-    if (found.format === 'heic') {
-      throw new LookalikeError('heic', 'This browser cannot open HEIC photos.', { cause });
-    }
-    throw new LookalikeError('bad-picture', `The browser could not decode the ${found.format.toUpperCase()} file.`, { cause });
+    const name = BY_SOME[found.format];
+    if (!name) throw new LookalikeError('bad-picture', `The browser could not decode the ${found.format.toUpperCase()} file.`, { cause });
+    throw new LookalikeError(found.format === 'heic' ? 'heic' : 'unsupported', `This browser cannot open ${name} pictures.`, { cause });
   }
   try {
-    if (source.width * source.height > MAX_PIXELS) {
-      throw new LookalikeError('too-large', `The picture has ${source.width} × ${source.height} pixels.`);
-    }
     const screen = await scaled(source, SCREEN_SIDE);
     const small = fit(screen.width, screen.height, ENGINE_SIDE);
     const context = contextOf(small.width, small.height);
@@ -143,6 +96,36 @@ export async function decode(bytes, found) {
   } finally {
     // `scaled` hands the source through where it is small enough already.
     if (Math.max(source.width, source.height) > SCREEN_SIDE) source.close();
+  }
+}
+
+/**
+ * A large JPEG at the smallest eighth of its size that the screen needs: 200 megapixels in 30 MB, not 1.1 GB.
+ * @param {Uint8Array} bytes
+ * @param {Found} found
+ * @returns {Promise<ImageBitmap|null>} null where that is not needed, or the browser cannot
+ */
+async function decodeSmall(bytes, { format, width, height }) {
+  const { ImageDecoder } = globalThis;
+  if (format !== 'jpeg' || width * height <= LARGE || !ImageDecoder) return null;
+  const eighths = Math.ceil(8 * SCREEN_SIDE / Math.max(width, height)) / 8;
+  const decoder = new ImageDecoder({
+    data: /** @type {BufferSource} */ (bytes),
+    type: 'image/jpeg',
+    desiredWidth: Math.ceil(width * eighths),
+    desiredHeight: Math.ceil(height * eighths),
+  });
+  try {
+    const { image } = await decoder.decode();
+    try {
+      return await createImageBitmap(image);
+    } finally {
+      image.close();
+    }
+  } catch {
+    return null;
+  } finally {
+    decoder.close();
   }
 }
 

@@ -22,7 +22,8 @@ import { check, sha256 } from './sha256.js';
  * @property {{coverage: Uint8Array, width: number, height: number}|null} mask
  * @property {boolean} maskIsNew the engine has not seen it yet
  *
- * @import { Build, Engine, Sniff } from './engine.js'
+ * @import { Build, Engine } from './engine.js'
+ * @import { Eye } from './picture.js'
  */
 
 const scope = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -32,7 +33,7 @@ const STREAMS = 4;
 const DECODE_SHARE = 0.04;
 
 class Host {
-  /** @type {Promise<{engine: LookalikeEngine, sniff: Sniff, opened: Opened}>|null} */
+  /** @type {Promise<{engine: LookalikeEngine, eye: Eye, opened: Opened}>|null} */
   #opening = null;
   /** @type {Map<string, Promise<void>>} by role */
   #provided = new Map();
@@ -86,7 +87,7 @@ class Host {
         explain: 'explain' in Engine.prototype,
       },
     };
-    return { engine, sniff: Engine.sniff, opened };
+    return { engine, eye: Engine, opened };
   }
 
   async #manifest() {
@@ -287,10 +288,8 @@ class Host {
     },
 
     photo: async ({ session, file }, signal) => {
-      const { sniff } = await this.open();
-      const bytes = new Uint8Array(await readAll(file));
-      if (signal.aborted) throw aborted();
-      const found = await this.serial(() => inspect(bytes, sniff), signal);
+      const { eye } = await this.open();
+      const { bytes, found } = await inspect(file, eye, (work) => this.serial(work, signal));
       if (typeof OffscreenCanvas === 'undefined') return { found };
       const { bitmap, ...photo } = await decode(bytes, found);
       if (signal.aborted) throw aborted();
@@ -456,15 +455,6 @@ class Transfer {
 /** @param {ManifestFile} file @returns {(ManifestPart & { blocks?: ManifestBlocks })[]} */
 function unitsOf(file) {
   return file.parts?.length ? file.parts : [file];
-}
-
-/** @param {Blob} file */
-async function readAll(file) {
-  try {
-    return await file.arrayBuffer();
-  } catch (cause) {
-    throw new LookalikeError('bad-picture', 'The file could not be read from the disk; it may have been moved, changed or be a folder.', { cause });
-  }
 }
 
 /** Whether the network runs on the full build alone. @param {Uint8Array} manifest */

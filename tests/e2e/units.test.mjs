@@ -1,13 +1,14 @@
 /** What needs no browser: the mask's arithmetic, history, links, facets, downloads. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { facetsOf, spread } from '../../www/catalog.js';
 import { download } from '../../www/download.js';
 import { History, decode, encode } from '../../www/mask/history.js';
 import { Raster } from '../../www/mask/raster.js';
 import { makeTool } from '../../www/mask/tools.js';
-import { formatOf, isCutOff } from '../../www/picture.js';
+import { MAX_BYTES, fetchPhoto } from '../../www/session/address.js';
 import { changes, departures } from '../../www/results.js';
 import { decodeState, encodeState } from '../../www/url-state.js';
 
@@ -187,28 +188,44 @@ describe('lists', () => {
   });
 });
 
-describe('pictures', () => {
-  test('formats by their bytes', () => {
-    const text = (/** @type {string} */ latin) => Uint8Array.from(latin, (c) => c.charCodeAt(0));
-    assert.equal(formatOf(Uint8Array.of(0xff, 0xd8, 0xff)), 'jpeg');
-    assert.equal(formatOf(text('\x89PNG\r\n\x1a\n')), 'png');
-    assert.equal(formatOf(text('\0\0\0 ftypavif\0\0\0\0mif1')), 'avif');
-    assert.equal(formatOf(text('\0\0\0 ftypmif1\0\0\0\0heic')), 'heic');
-    assert.equal(formatOf(text('hello, this is text')), 'unknown');
-    assert.equal(formatOf(new Uint8Array(0)), 'unknown');
+describe('photos by their address', () => {
+  const { signal } = new AbortController();
+  /** @param {number} chunks of a megabyte @param {Record<string, string>} headers */
+  function server(chunks, headers) {
+    const sent = { chunks: 0 };
+    const get = async () => new Response(new ReadableStream({
+      pull(controller) {
+        if (sent.chunks === chunks) return controller.close();
+        sent.chunks++;
+        controller.enqueue(new Uint8Array(1_000_000));
+      },
+    }, { highWaterMark: 0 }), { headers });
+    return { sent, get };
+  }
+
+  test('the limit is the engine\'s', () => {
+    const rust = readFileSync(new URL('../../pictures/src/limits.rs', import.meta.url), 'utf8');
+    const [, bytes] = /max_bytes: ([\d_]+),/.exec(rust) ?? [];
+    assert.equal(MAX_BYTES, Number(bytes.replaceAll('_', '')));
   });
 
-  test('an embedded thumbnail does not end a JPEG', () => {
-    // SOI, APP1 that holds an end mark, SOS, data, no end mark of its own.
-    const cut = Uint8Array.of(0xff, 0xd8, 0xff, 0xe1, 0, 6, 1, 2, 0xff, 0xd9, 0xff, 0xda, 0, 2, 1, 2, 3, 4);
-    assert.ok(isCutOff(cut, 'jpeg'));
-    assert.ok(!isCutOff(Uint8Array.of(...cut, 0xff, 0xd9), 'jpeg'));
-    assert.ok(!isCutOff(Uint8Array.of(...cut, 0xff, 0xd9, 0, 0, 0), 'jpeg'), 'what some cameras append is harmless');
+  test('what says that it is too large is not read', async () => {
+    const { sent, get } = server(5000, { 'content-length': '5000000000' });
+    await assert.rejects(fetchPhoto('https://shop.example/film.mp4', signal, get), { kind: 'too-large' });
+    assert.equal(sent.chunks, 0);
   });
 
-  test('headers cut at any byte end in an answer', () => {
-    const bytes = Uint8Array.of(0xff, 0xd8, 0xff, 0xe1, 0, 6, 1, 2, 3, 4, 0xff, 0xda, 0, 2);
-    for (let end = 0; end <= bytes.length; end++) for (const format of /** @type {const} */ (['jpeg', 'png', 'webp', 'gif'])) isCutOff(bytes.subarray(0, end), format);
+  test('what does not say so is read as far as the limit', async () => {
+    const { sent, get } = server(5000, {});
+    await assert.rejects(fetchPhoto('https://shop.example/film.mp4', signal, get), { kind: 'too-large' });
+    assert.ok(sent.chunks <= 102, String(sent.chunks));
+  });
+
+  test('a photo keeps its bytes and its type', async () => {
+    const { get } = server(3, { 'content-type': 'image/jpeg' });
+    const photo = await fetchPhoto('https://shop.example/photo.jpg', signal, get);
+    assert.equal(photo.size, 3_000_000);
+    assert.equal(photo.type, 'image/jpeg');
   });
 });
 
