@@ -49,9 +49,10 @@ pub fn sniff(bytes: &[u8], limits: &Limits) -> Result<Header> {
             size(bytes, format)?
         }
         Format::Gif => {
-            let size = size(bytes, format)?;
-            check_gif(bytes)?;
-            size
+            // A first frame that is larger than the screen it claims makes that larger.
+            let (width, height) = size(bytes, format)?;
+            let (right, bottom) = check_gif(bytes)?;
+            (width.max(right), height.max(bottom))
         }
         Format::WebP => {
             // The container's own length, which counts from behind itself.
@@ -121,23 +122,29 @@ fn check_png(bytes: &[u8]) -> Result<()> {
 }
 
 /// Walks the blocks up to the end of the first picture, which is the one that is shown. The end
-/// mark of the file is left out by some encoders, and browsers do not ask for it.
-fn check_gif(bytes: &[u8]) -> Result<()> {
+/// mark of the file is left out by some encoders, and browsers do not ask for it. Gives how far the
+/// picture reaches to the right and down.
+fn check_gif(bytes: &[u8]) -> Result<(u64, u64)> {
     let cut = || cut_off(Format::Gif);
     let table = |flags: u8| if flags & 0x80 != 0 { 3 << ((flags & 7) + 1) } else { 0_usize };
     let mut at = 13 + table(*bytes.get(10).ok_or_else(cut)?);
     loop {
-        let is_picture = match bytes.get(at).ok_or_else(cut)? {
+        let mut reach = None;
+        match bytes.get(at).ok_or_else(cut)? {
             b'!' => {
                 at += 2;
-                false
             }
             b',' => {
+                let side = |from: usize, length: usize| {
+                    let both = (le16(bytes, at + from), le16(bytes, at + length));
+                    let (Some(from), Some(length)) = both else { return Err(cut()) };
+                    Ok(u64::from(from) + u64::from(length))
+                };
+                reach = Some((side(1, 5)?, side(3, 7)?));
                 at += 10 + table(*bytes.get(at + 9).ok_or_else(cut)?) + 1;
-                true
             }
             _ => return Err(bad("the GIF picture is damaged: it has no picture")),
-        };
+        }
         loop {
             let length = usize::from(*bytes.get(at).ok_or_else(cut)?);
             at += length + 1;
@@ -145,8 +152,8 @@ fn check_gif(bytes: &[u8]) -> Result<()> {
                 break;
             }
         }
-        if is_picture {
-            return Ok(());
+        if let Some(reach) = reach {
+            return Ok(reach);
         }
     }
 }

@@ -28,8 +28,13 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &Limits) -> Result<P
         }
         _ => failed(header.format, cause),
     };
-    let plain = (header.format == Format::Bmp).then(|| without_os2(bytes)).flatten();
-    let bytes = plain.as_deref().unwrap_or(bytes);
+    let original = bytes;
+    let usual = match header.format {
+        Format::Bmp => without_os2(bytes),
+        Format::Gif => with_screen(bytes, header),
+        _ => None,
+    };
+    let bytes = usual.as_deref().unwrap_or(bytes);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut bounds = image::Limits::default();
     bounds.max_image_width = Some(limits.max_side);
@@ -43,7 +48,10 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &Limits) -> Result<P
         Format::Tiff => decoder.orientation().ok(),
         _ => None,
     };
-    let profile = decoder.icc_profile().ok().flatten();
+    let profile = match header.format {
+        Format::Bmp => bmp_profile(original),
+        _ => decoder.icc_profile().ok().flatten(),
+    };
     let decoded = DynamicImage::from_decoder(decoder).map_err(wrong)?;
     let colours = profile.map_or(Colours::Srgb, Colours::Profile);
     let (width, height) = (decoded.width(), decoded.height());
@@ -79,5 +87,33 @@ fn without_os2(bytes: &[u8]) -> Option<Vec<u8>> {
     out.extend(u32::try_from(offset).ok()?.to_le_bytes());
     out.extend(info);
     out.extend(&bytes[14 + size..]);
+    Some(out)
+}
+
+/// The colour profile that the largest of BMP's headers can name.
+fn bmp_profile(bytes: &[u8]) -> Option<Vec<u8>> {
+    let header = bytes.get(14..14 + 124).filter(|header| header[0] == 124)?;
+    let number = |at: usize| {
+        let bytes = header.get(at..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes) as usize)
+    };
+    // "MBED", as a number of the machine's.
+    if &header[56..60] != b"DEBM" {
+        return None;
+    }
+    let at = number(112)?.checked_add(14)?;
+    bytes.get(at..at.checked_add(number(116)?)?).map(<[u8]>::to_vec)
+}
+
+/// A GIF whose screen holds its first frame; none where it does already.
+fn with_screen(bytes: &[u8], header: &Header) -> Option<Vec<u8>> {
+    let sides = [header.width, header.height].map(|side| u16::try_from(side).ok());
+    let [Some(width), Some(height)] = sides else { return None };
+    let screen = [width.to_le_bytes(), height.to_le_bytes()].concat();
+    if bytes.get(6..10)? == screen {
+        return None;
+    }
+    let mut out = bytes.to_vec();
+    out[6..10].copy_from_slice(&screen);
     Some(out)
 }

@@ -1,6 +1,6 @@
 //! BMP files: every header and every way to store pixels.
 
-use super::{Expected, HEIGHT, Samples, WIDTH, cut, rgb, rgba};
+use super::{Expected, HEIGHT, Samples, WIDTH, cut, icc, rgb, rgba};
 
 /// A file of an info header, what follows it, and pixels.
 fn file(info: &[u8], between: &[u8], pixels: &[u8]) -> Vec<u8> {
@@ -127,6 +127,13 @@ pub(super) fn add(to: &mut Samples) {
             file(&header, &[], &rows(by_row(bgra), false)),
         );
     }
+    let mut profiled = info(124, height, 24, 0, 0);
+    let profile = icc::profile("p3");
+    let pixels = rows(by_row(bgr), false);
+    profiled[56..60].copy_from_slice(b"DEBM");
+    profiled[112..116].copy_from_slice(&(124 + pixels.len() as u32).to_le_bytes());
+    profiled[116..120].copy_from_slice(&(profile.len() as u32).to_le_bytes());
+    to.same("icc-p3.bmp", file(&profiled, &[], &[pixels, profile].concat()));
     to.same(
         "32-header-52.bmp",
         file(&with_masks(52, 32, &four[..3]), &[], &rows(by_row(bgrx), false)),

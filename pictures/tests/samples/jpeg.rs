@@ -135,6 +135,19 @@ pub(super) fn add(to: &mut Samples) {
     for orientation in 0..=9 {
         to.same(format!("orientation-{orientation}.jpg"), turned(&plain, orientation));
     }
+    let mut long = exif(6);
+    long[12] = 4;
+    to.same(
+        "orientation-6-of-another-type.jpg",
+        with_segment(&plain, 0xe1, &[b"Exif\0\0".to_vec(), long].concat()),
+    );
+    let profile = icc::profile("p3");
+    let mut pieces = plain.clone();
+    for (i, piece) in profile.chunks(profile.len().div_ceil(3)).enumerate() {
+        let content = [b"ICC_PROFILE\0", &[i as u8 + 1, 3][..], piece].concat();
+        pieces = with_segment(&pieces, 0xe2, &content);
+    }
+    to.same("icc-in-pieces-backwards.jpg", pieces);
     let far = 0x1_0000 | 6;
     let mut big_endian = b"Exif\0\0MM\0*\0\0\0\x08\0\x01".to_vec();
     big_endian.extend([0x01, 0x12, 0, 3, 0, 0, 0, 1]);
@@ -191,7 +204,7 @@ pub(super) fn add(to: &mut Samples) {
         "grey-progressive.jpg",
         encode(&super::grey(), ColorType::Luma, |e| e.set_progressive(true)),
     );
-    for name in ["grey10", "grey18", "grey22"] {
+    for name in ["grey10", "grey18", "grey22", "p3"] {
         let bytes = encode(&super::grey(), ColorType::Luma, |e| {
             e.add_icc_profile(&icc::profile(name)).expect("it is short");
         });

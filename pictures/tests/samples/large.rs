@@ -49,7 +49,7 @@ fn segment(marker: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// The scene in grey at any size.
-pub fn jpeg(width: u16, height: u16) -> Vec<u8> {
+pub(crate) fn jpeg(width: u16, height: u16) -> Vec<u8> {
     let mut out = vec![0xff, 0xd8];
     out.extend(segment(0xdb, &[&[0][..], &[8; 64]].concat()));
     let [h1, h0, w1, w0] = [height.to_be_bytes(), width.to_be_bytes()].concat()[..] else {

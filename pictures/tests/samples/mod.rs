@@ -5,13 +5,13 @@
 mod bmp;
 mod icc;
 mod jpeg;
-pub mod large;
+pub(crate) mod large;
 mod others;
 mod png;
 
 /// What both sides owe for a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// Both open it, and see the same.
     Same,
     /// Both refuse it with an error of this kind.
@@ -21,13 +21,13 @@ pub enum Expected {
 }
 
 /// A file, and what is owed for it.
-pub struct Sample {
+pub(crate) struct Sample {
     /// With the ending that such a file would have.
-    pub name: String,
+    pub(crate) name: String,
     /// The content.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// What is owed.
-    pub expected: Expected,
+    pub(crate) expected: Expected,
 }
 
 /// Collects samples.
@@ -45,7 +45,7 @@ impl Samples {
 }
 
 /// All of them.
-pub fn all() -> Vec<Sample> {
+pub(crate) fn all() -> Vec<Sample> {
     let mut samples = Samples::default();
     jpeg::add(&mut samples);
     png::add(&mut samples);
@@ -55,12 +55,12 @@ pub fn all() -> Vec<Sample> {
 }
 
 /// Sides of the scene: of odd length, so that no block of any format fits.
-pub const WIDTH: u32 = 157;
+pub(crate) const WIDTH: u32 = 157;
 /// See [`WIDTH`].
-pub const HEIGHT: u32 = 119;
+pub(crate) const HEIGHT: u32 = 119;
 
 /// The scene: a lit vase with a blue band on a table before a wall, lit from one side.
-pub fn colour(x: u32, y: u32) -> [u8; 3] {
+pub(crate) fn colour(x: u32, y: u32) -> [u8; 3] {
     let (x, y) = (f64::from(x), f64::from(y));
     let shade = |rgb: [f64; 3], light: f64| rgb.map(|c| (c * light).clamp(0.0, 255.0) as u8);
     let wide = 16.0 + 14.0 * ((y - 30.0) / 18.0).sin();
@@ -81,12 +81,12 @@ pub fn colour(x: u32, y: u32) -> [u8; 3] {
 }
 
 /// The scene, `[height][width][3]`.
-pub fn rgb() -> Vec<u8> {
+pub(crate) fn rgb() -> Vec<u8> {
     (0..HEIGHT).flat_map(|y| (0..WIDTH).flat_map(move |x| colour(x, y))).collect()
 }
 
 /// The scene in grey, `[height][width]`.
-pub fn grey() -> Vec<u8> {
+pub(crate) fn grey() -> Vec<u8> {
     rgb()
         .chunks_exact(3)
         .map(|c| ((u32::from(c[0]) * 2 + u32::from(c[1]) * 5 + u32::from(c[2])) / 8) as u8)
@@ -94,7 +94,7 @@ pub fn grey() -> Vec<u8> {
 }
 
 /// The scene with its wall transparent by degrees, `[height][width][4]`.
-pub fn rgba() -> Vec<u8> {
+pub(crate) fn rgba() -> Vec<u8> {
     let mut out = Vec::new();
     for (i, c) in rgb().chunks_exact(3).enumerate() {
         let x = i as u32 % WIDTH;

@@ -115,6 +115,13 @@ pub(super) fn add(to: &mut Samples) {
     to.same("plain.gif", still.clone());
     to.same("animated.gif", gif(vec![frame(opaque()), frame(black())]));
     to.same("transparent.gif", gif(vec![frame(rgba())]));
+    for (name, more) in [("larger", 20_i16), ("smaller", -20)] {
+        let mut screen = still.clone();
+        for (at, side) in [(6, WIDTH), (8, HEIGHT)] {
+            screen[at..at + 2].copy_from_slice(&(side as i16 + more).to_le_bytes());
+        }
+        to.same(format!("screen-{name}.gif"), screen);
+    }
     for percent in [5, 25, 50, 90, 99] {
         to.add(format!("cut-at-{percent}.gif"), cut(&still, percent), Expected::Refused("cut-off"));
     }
@@ -141,6 +148,24 @@ pub(super) fn add(to: &mut Samples) {
             extended(&lossless, 0x20, &[(b"ICCP", icc::profile(name))], &[]),
         );
     }
+    let animation = |left: u8| {
+        let background = (b"ANIM", vec![255, 0, 0, 255, 0, 0]);
+        let frame = |at: u8, picture: &[u8]| {
+            let mut content = vec![at, 0, 0, at, 0, 0];
+            content.extend([WIDTH as u8 - 1, 0, 0, HEIGHT as u8 - 1, 0, 0, 100, 0, 0, 0]);
+            content.extend(&picture[12..]);
+            (b"ANMF", content)
+        };
+        let black = webp(&black(), Type::Rgba8);
+        let chunks = [background, frame(left, &lossless), frame(0, &black)];
+        let mut file = extended(&lossless[..12], 0x12, &chunks, &[]);
+        // Frames that stand beside the corner need a larger picture.
+        file[24] += 2 * left;
+        file[27] += 2 * left;
+        file
+    };
+    to.same("animated.webp", animation(0));
+    to.same("animated-first-frame-smaller.webp", animation(10));
     // The lossy file of the folder of unusual pictures.
     let lossy = include_bytes!("../../../tests/pictures/plain.webp");
     to.same("lossy.webp", lossy.to_vec());

@@ -22,13 +22,13 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes all")
 }
 
-/// How pixels are stored: bits a channel, colour type, channels.
+/// How pixels are stored: bits a channel, colour type.
 #[derive(Clone, Copy)]
-struct Kind(u8, u8, usize);
+struct Kind(u8, u8);
 
-const GREY: Kind = Kind(8, 0, 1);
-const RGB: Kind = Kind(8, 2, 3);
-const RGBA: Kind = Kind(8, 6, 4);
+const GREY: Kind = Kind(8, 0);
+const RGB: Kind = Kind(8, 2);
+const RGBA: Kind = Kind(8, 6);
 
 fn header(kind: Kind, interlaced: bool) -> Vec<u8> {
     let mut ihdr = WIDTH.to_be_bytes().to_vec();
@@ -157,19 +157,19 @@ pub(super) fn add(to: &mut Samples) {
     to.same("grey.png", file(GREY, &[], &rows(&grey(), 1, width), false));
     let grey_alpha: Vec<u8> =
         grey().iter().zip(rgba().chunks_exact(4)).flat_map(|(&g, c)| [g, c[3]]).collect();
-    to.same("grey-alpha.png", file(Kind(8, 4, 2), &[], &rows(&grey_alpha, 2, width), false));
-    to.same("rgb-16.png", file(Kind(16, 2, 3), &[], &rows(&wide(&rgb()), 6, width), false));
-    to.same("rgba-16.png", file(Kind(16, 6, 4), &[], &rows(&wide(&rgba()), 8, width), false));
-    to.same("grey-16.png", file(Kind(16, 0, 1), &[], &rows(&wide(&grey()), 2, width), false));
+    to.same("grey-alpha.png", file(Kind(8, 4), &[], &rows(&grey_alpha, 2, width), false));
+    to.same("rgb-16.png", file(Kind(16, 2), &[], &rows(&wide(&rgb()), 6, width), false));
+    to.same("rgba-16.png", file(Kind(16, 6), &[], &rows(&wide(&rgba()), 8, width), false));
+    to.same("grey-16.png", file(Kind(16, 0), &[], &rows(&wide(&grey()), 2, width), false));
     to.same(
         "grey-alpha-16.png",
-        file(Kind(16, 4, 2), &[], &rows(&wide(&grey_alpha), 4, width), false),
+        file(Kind(16, 4), &[], &rows(&wide(&grey_alpha), 4, width), false),
     );
     for bits in [1, 2, 4] {
         let values: Vec<u8> = grey().iter().map(|v| v >> (8 - bits)).collect();
         to.same(
             format!("grey-{bits}.png"),
-            file(Kind(bits as u8, 0, 1), &[], &few_bits(&values, bits), false),
+            file(Kind(bits as u8, 0), &[], &few_bits(&values, bits), false),
         );
     }
     to.same("interlaced.png", file(RGB, &[], &interlaced(&rgb(), 3), true));
@@ -179,7 +179,7 @@ pub(super) fn add(to: &mut Samples) {
     let plte = chunk(b"PLTE", &colours);
     let fading: Vec<u8> =
         (0..216_u16).map(|i| if i > 170 { (i % 5 * 60) as u8 } else { 255 }).collect();
-    let palette = Kind(8, 3, 1);
+    let palette = Kind(8, 3);
     to.same(
         "palette.png",
         file(palette, std::slice::from_ref(&plte), &rows(&indices, 1, width), false),
@@ -196,7 +196,7 @@ pub(super) fn add(to: &mut Samples) {
     to.same("palette-interlaced.png", file(palette, &[plte], &interlaced(&indices, 1), true));
     let four = chunk(b"PLTE", &[200, 40, 30, 240, 230, 210, 20, 60, 160, 90, 90, 90]);
     let two_bits: Vec<u8> = grey().iter().map(|v| v >> 6).collect();
-    to.same("palette-2.png", file(Kind(2, 3, 1), &[four], &few_bits(&two_bits, 2), false));
+    to.same("palette-2.png", file(Kind(2, 3), &[four], &few_bits(&two_bits, 2), false));
     let wall = super::colour(0, 0);
     let key = chunk(b"tRNS", &wall.map(|c| [0, c]).concat());
     to.same("colour-key.png", file(RGB, &[key], &rows(&rgb(), 3, width), false));
@@ -209,12 +209,12 @@ pub(super) fn add(to: &mut Samples) {
     to.same("gama-1-grey.png", file(GREY, &[gama(1.0)], &rows(&grey(), 1, width), false));
     to.same(
         "gama-1-grey-alpha.png",
-        file(Kind(8, 4, 2), &[gama(1.0)], &rows(&grey_alpha, 2, width), false),
+        file(Kind(8, 4), &[gama(1.0)], &rows(&grey_alpha, 2, width), false),
     );
     to.same("gama-1-rgba.png", file(RGBA, &[gama(1.0)], &rows(&rgba(), 4, width), false));
     to.same(
         "gama-1-16.png",
-        file(Kind(16, 2, 3), &[gama(1.0)], &rows(&wide(&rgb()), 6, width), false),
+        file(Kind(16, 2), &[gama(1.0)], &rows(&wide(&rgb()), 6, width), false),
     );
     to.same("gama-1-interlaced.png", file(RGB, &[gama(1.0)], &interlaced(&rgb(), 3), true));
     for (name, values) in [("srgb", SRGB), ("p3", P3), ("warm", WARM), ("zero", [0; 8])] {
@@ -230,7 +230,7 @@ pub(super) fn add(to: &mut Samples) {
     }
     to.same(
         "iccp-p3-16.png",
-        file(Kind(16, 2, 3), &[iccp("p3")], &rows(&wide(&rgb()), 6, width), false),
+        file(Kind(16, 2), &[iccp("p3")], &rows(&wide(&rgb()), 6, width), false),
     );
     to.same("iccp-p3-rgba.png", file(RGBA, &[iccp("p3")], &rows(&rgba(), 4, width), false));
     to.same("iccp-over-gama.png", with(&[gama(1.0), iccp("p3")]));
@@ -246,7 +246,7 @@ pub(super) fn add(to: &mut Samples) {
     }
     to.same(
         "iccp-grey10-on-grey-alpha.png",
-        file(Kind(8, 4, 2), &[iccp("grey10")], &rows(&grey_alpha, 2, width), false),
+        file(Kind(8, 4), &[iccp("grey10")], &rows(&grey_alpha, 2, width), false),
     );
     for (name, primaries, transfer) in [
         ("p3", 12, 13),
@@ -277,6 +277,10 @@ pub(super) fn add(to: &mut Samples) {
     for orientation in [3, 6] {
         to.same(format!("exif-{orientation}.png"), with(&[chunk(b"eXIf", &exif(orientation))]));
     }
+    let mut late = with(&[]);
+    let end = late.len() - 12;
+    late.splice(end..end, chunk(b"eXIf", &exif(6)));
+    to.same("exif-6-behind-the-data.png", late);
     // An animation shows its first picture, which may be the one that stands outside it.
     let frame = |number: u32| {
         let mut content = number.to_be_bytes().to_vec();
