@@ -12,6 +12,8 @@ import { hand, launch, newContext, parts } from './harness.mjs';
 import { ROOT, missing, serve } from './server.mjs';
 
 const NATIVE = join(ROOT, 'target/release/lookalike');
+/** Built by `cargo test` and by `cargo build --examples`. */
+const SAMPLES = join(ROOT, 'target/release/examples/samples');
 const absent = missing() ?? (existsSync(NATIVE) ? null : 'the command line is not built; run `cargo xtask demo --no-serve`');
 /** Decoders differ by a rounding here and there. */
 const SAME = 0.998;
@@ -42,7 +44,8 @@ describe('the same pixels everywhere', { skip: absent ?? false }, () => {
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'lookalike-pictures-'));
-    execFileSync('cargo', ['run', '--release', '--quiet', '-p', 'lookalike-pictures', '--example', 'samples', '--', folder], { cwd: ROOT, stdio: 'inherit' });
+    if (!existsSync(SAMPLES)) execFileSync('cargo', ['build', '--release', '--quiet', '-p', 'lookalike-pictures', '--example', 'samples'], { cwd: ROOT, stdio: 'inherit' });
+    execFileSync(SAMPLES, [folder]);
     samples = JSON.parse(readFileSync(join(folder, 'samples.json'), 'utf8'));
     const files = Object.keys(samples).map((name) => join(folder, name));
     const { stdout, stderr } = spawnSync(NATIVE, ['embed', '--index', join(ROOT, 'catalog'), ...files], { encoding: 'utf8', maxBuffer: 1 << 28 });
