@@ -321,7 +321,7 @@ export class Widget {
       explain: session.shop.opened?.features.explain
         ? async () => {
           try {
-            return await session.explain(product.id, hit?.image ?? 0);
+            return await session.answers.explain(product.id, hit?.image ?? 0);
           } catch (thrown) {
             session.fail(thrown, null);
             return null;

@@ -215,6 +215,39 @@ describe('embedding', { skip: missing() ?? false, timeout: 400_000 }, () => {
     }
   });
 
+  test('paint lands under the finger while the page is pinched larger and scrolled', async () => {
+    const phone = await newContext(browser, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    const small = await phone.newPage();
+    await small.goto(`${server.origin}/one`);
+    const photo = await draw(phone, { width: 400, height: 400 }, "context.fillStyle = '#7a8'; context.fillRect(0, 0, width, height);");
+    await hand(small, 'drop', jpeg(photo));
+    await settled(small);
+    const { canvas } = parts(small);
+    await canvas.press('b');
+    const session = await phone.newCDPSession(small);
+    await session.send('Emulation.setPageScaleFactor', { pageScaleFactor: 2 });
+    const at = await canvas.evaluate((element) => {
+      const box = element.getBoundingClientRect();
+      // What is seen is a part of the page, larger.
+      const { scale, offsetLeft, offsetTop } = /** @type {VisualViewport} */ (visualViewport);
+      return { x: (box.left + box.width * 0.3 - offsetLeft), y: (box.top + box.height * 0.4 - offsetTop), scale, wide: element.clientWidth };
+    });
+    assert.equal(at.scale, 2);
+    await session.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x: at.x, y: at.y }] });
+    await session.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+    await small.waitForFunction(() => Number(/** @type {any} */ (document.querySelector('look-alike'))?.shadowRoot.querySelector('.stage canvas[role=application]').dataset.painted) > 0);
+    await small.waitForTimeout(120);
+    const middle = await canvas.evaluate((element) => {
+      const { width, height } = /** @type {HTMLCanvasElement} */ (element);
+      const { data } = /** @type {CanvasRenderingContext2D} */ (/** @type {HTMLCanvasElement} */ (element).getContext('2d')).getImageData(0, 0, width, height);
+      let [x, y, n] = [0, 0, 0];
+      for (let i = 0; i < width * height; i++) if (data[4 * i + 3] > 100) [x, y, n] = [x + i % width, y + Math.floor(i / width), n + 1];
+      return [x / n / width, y / n / height];
+    });
+    assert.ok(Math.abs(middle[0] - 0.3) < 0.03 && Math.abs(middle[1] - 0.4) < 0.03, String(middle));
+    await phone.close();
+  });
+
   describe('moved in the page, the photo is kept', () => {
     /** @type {Record<string, () => void>} */
     const moves = {

@@ -11,7 +11,7 @@ import { fetchPhoto } from './address.js';
 import { Answers, NOTHING } from './answers.js';
 import { Connection } from './connection.js';
 import { KeptPhoto } from './photo.js';
-import { Shop } from './shop.js';
+import { Shop, startingFrom } from './shop.js';
 
 /**
  * @import { Answer, Product, Query } from '../types.js'
@@ -51,7 +51,6 @@ export class Session extends EventTarget {
   #photoWork = null;
   /** @type {AbortController|null} */
   #searchWork = null;
-  #answers;
   #extra = 0;
   /** How many hits were asked for in what is shown. */
   #shownK = 0;
@@ -75,7 +74,7 @@ export class Session extends EventTarget {
     this.#connection = new Connection(outside.settings, outside.connect, outside.graceMs);
     this.shop = new Shop(this.#connection);
     this.#photo = new KeptPhoto(this.#connection, outside.decode);
-    this.#answers = new Answers(this.#connection, this.#photo);
+    this.answers = new Answers(this.#connection, this.#photo);
     this.#connection.addEventListener('left', () => {
       this.#opening = null;
       this.#photoWork?.abort();
@@ -86,8 +85,6 @@ export class Session extends EventTarget {
       this.dispatchEvent(new CustomEvent('progress', { detail: /** @type {CustomEvent} */ (event).detail }));
     });
   }
-
-  // --- life ----------------------------------------------------------------------------------------------
 
   attach() {
     this.#connection.attach();
@@ -103,7 +100,7 @@ export class Session extends EventTarget {
     this.#connection.drop();
     this.shop = new Shop(this.#connection);
     this.isReady = false;
-    this.#answers.forget();
+    this.answers.forget();
     const { file } = this.#photo;
     (file ? this.setPhoto(file) : this.warm(false)).catch(() => {});
   }
@@ -219,7 +216,7 @@ export class Session extends EventTarget {
   /** @param {(() => Coverage|null)|null} read gives what is selected when it is asked for; null: nothing is */
   select(read) {
     this.#photo.select(read);
-    this.#answers.forgetSelection();
+    this.answers.forgetSelection();
     return this.refresh();
   }
 
@@ -360,7 +357,7 @@ export class Session extends EventTarget {
       this.#changed();
     }, PATIENCE_MS);
     const query = { ...this.shop.possible(this.#query), k };
-    const lists = state === 'photo' ? this.#answers.fromPhoto(query, this.results, signal) : this.#answers.fromProducts(query, signal);
+    const lists = state === 'photo' ? this.answers.fromPhoto(query, this.results, signal) : this.answers.fromProducts(query, signal);
     try {
       for await (const results of lists) {
         this.results = results;
@@ -374,16 +371,9 @@ export class Session extends EventTarget {
   }
 
   #forgetAnswers() {
-    this.#answers.forget();
+    this.answers.forget();
     this.#extra = 0;
   }
-
-  /** Where in the photo the similarity to a product comes from. @param {string} productId @param {number} image which of its pictures */
-  explain(productId, image) {
-    return this.#answers.explain(productId, image);
-  }
-
-  // --- telling -------------------------------------------------------------------------------------------
 
   /**
    * @param {unknown} thrown
@@ -406,13 +396,4 @@ export class Session extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event('change'));
   }
-}
-
-/**
- * @param {Query} query
- * @param {string|undefined} productId
- * @returns {Query}
- */
-function startingFrom({ like, unlike, toward, walk, productId: _, ...rest }, productId) {
-  return { ...rest, ...(productId !== undefined && { productId }) };
 }

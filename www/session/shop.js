@@ -70,3 +70,13 @@ export class Shop {
     return this.opened?.features.algebra ? query : { ...(productId !== undefined && { productId }), ...(walk !== undefined && { walk }) };
   }
 }
+
+/**
+ * A query that starts from another product, or from none: filters stay, votes and directions were about the old start.
+ * @param {Query} query
+ * @param {string|undefined} productId
+ * @returns {Query}
+ */
+export function startingFrom({ like, unlike, toward, walk, productId: _, ...rest }, productId) {
+  return { ...rest, ...(productId !== undefined && { productId }) };
+}

@@ -27,9 +27,9 @@ mkdirSync(folder, { recursive: true });
 const SIZES = { 390: 844, 820: 1180, 1440: 900 };
 /** What the documentation shows: state, width, scheme. @type {Record<string, [string, keyof typeof SIZES, "light"|"dark"]>} */
 const DOCS = {
-  desktop: ['masked', 1440, 'light'],
+  desktop: ['compare', 1440, 'light'],
   empty: ['empty', 1440, 'light'],
-  phone: ['results', 390, 'light'],
+  phone: ['masked', 390, 'light'],
   product: ['product', 1440, 'light'],
   'tablet-dark': ['masked', 820, 'dark'],
   why: ['why', 1440, 'light'],
@@ -53,6 +53,7 @@ async function mask(page) {
   if (!box) throw new Error('there is no photo to paint on');
   await unfoldTools(page);
   await ui.host.getByRole('slider', { name: 'Brush size' }).fill('150');
+  await ui.tool('More tools').click();
   const at = (/** @type {number} */ x, /** @type {number} */ y) => /** @type {const} */ ([box.x + x * box.width, box.y + y * box.height]);
   await page.mouse.move(...at(0.66, 0.58));
   await page.mouse.down();
