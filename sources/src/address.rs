@@ -77,6 +77,13 @@ impl Address {
         self.0.host_str().unwrap_or_default()
     }
 
+    /// What follows the last point of its file's name; empty where there is none.
+    #[must_use]
+    pub fn extension(&self) -> &str {
+        let file = self.0.path().rsplit('/').next().unwrap_or_default();
+        file.rsplit_once('.').map_or("", |(_, extension)| extension)
+    }
+
     pub(crate) fn url(&self) -> &Url {
         &self.0
     }

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lookalike_error::Result;
 
+use crate::address::Address;
 use crate::file;
-use crate::http::{Counts, Fetcher, Options};
+use crate::http::{Counts, Fetched, Fetcher, Options};
 use crate::names::{Finder, Place};
 
 /// Reads pictures by the names that a catalogue gives them. The cache is opened when the first
@@ -28,6 +29,22 @@ impl Sources {
         progress: impl Fn(Counts) + Send + Sync + 'static,
     ) -> Self {
         Self { finder, options, progress: Arc::new(progress), fetcher: Mutex::default() }
+    }
+
+    /// Fetches a feed, and takes the names in it relative to where it came from.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be fetched.
+    pub fn of_feed(
+        address: &Address,
+        options: Options,
+        progress: impl Fn(Counts) + Send + Sync + 'static,
+    ) -> Result<(Self, Fetched)> {
+        let mut sources = Self::new(Finder::at_address(address.clone()), options, progress);
+        let feed = sources.open()?.feed(address)?;
+        sources.finder = Finder::at_address(feed.address.clone());
+        Ok((sources, feed))
     }
 
     /// A picture's bytes. Waits where they are still to be fetched.
@@ -56,6 +73,16 @@ impl Sources {
             }
         }
         Ok(())
+    }
+
+    /// What a picture is called in messages: its path or address, where it has one.
+    #[must_use]
+    pub fn describe(&self, name: &str) -> String {
+        match self.finder.find(name) {
+            Ok(Place::File(path)) => path.display().to_string(),
+            Ok(Place::Address(address)) => address.to_string(),
+            Err(_) => name.to_owned(),
+        }
     }
 
     /// What fetches; none where no address was met.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::{Reply, Server, ok, redirect, status};
 use lookalike_error::{ErrorKind, Result};
-use lookalike_sources::{Address, Counts, Fetcher, Options};
+use lookalike_sources::{Address, Counts, Fetcher, Finder, Options, Sources};
 use tempfile::TempDir;
 
 /// Impatient, so that tests are quick.
@@ -498,12 +498,45 @@ fn feeds_come_as_files_with_limits_of_their_own() {
     let folder = TempDir::new().unwrap();
     let fetcher = fetcher(options(folder.path()));
     let mut feed = fetcher.feed(&address(&server.url("/moved"))).unwrap();
-    assert_eq!(feed.address, server.url("/feed.csv"));
+    assert_eq!(feed.address.to_string(), server.url("/feed.csv"));
     assert_eq!(feed.media_type.as_deref(), Some("text/csv"));
     let mut text = String::new();
     feed.read_to_string(&mut text).unwrap();
     assert_eq!((text.len() as u64, feed.length), (length, length));
     assert!(text.ends_with("id,title\n"));
+}
+
+#[test]
+fn a_feeds_names_are_relative_to_where_it_came_from() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/feed" => redirect("/feeds/all.csv"),
+        "/feeds/all.csv" => ok("id,image\n1,x.png\n"),
+        "/feeds/x.png" => ok("picture"),
+        _ => status(404),
+    });
+    let folder = TempDir::new().unwrap();
+    let options = options(folder.path());
+    let feed = address(&server.url("/feed"));
+    let (sources, mut feed) = Sources::of_feed(&feed, options.clone(), |_| {}).unwrap();
+    let mut text = String::new();
+    feed.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "id,image\n1,x.png\n");
+    sources.prefetch(["x.png"]).unwrap();
+    assert_eq!(sources.read("x.png").unwrap(), b"picture");
+    assert_eq!(sources.describe("x.png"), server.url("/feeds/x.png"));
+    assert!(sources.read("file:///etc/passwd").is_err());
+    assert_eq!(sources.fetcher().unwrap().counts().to_string(), "2 fetched (0.0 MB)");
+
+    // A catalogue of files needs no cache.
+    let own = folder.path().join("shop");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("x.png"), "file").unwrap();
+    let cache = folder.path().join("unused");
+    let options = Options { cache: cache.clone(), ..options };
+    let sources = Sources::new(Finder::in_folder(&own), options, |_| {});
+    sources.prefetch(["x.png", "none.png", "ftp://a/x.png"]).unwrap();
+    assert_eq!(sources.read("x.png").unwrap(), b"file");
+    assert!(sources.fetcher().is_none() && !cache.exists());
 }
 
 #[test]

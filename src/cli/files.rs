@@ -104,17 +104,6 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::rename(temporary, path).map_err(|cause| io("write", path, cause))
 }
 
-/// What lies in a folder, sorted by name.
-pub(super) fn list(path: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let entries = fs::read_dir(path).map_err(|cause| io("list the folder", path, cause))?;
-    let mut paths = entries
-        .map(|entry| entry.map(|e| e.path()))
-        .collect::<std::io::Result<Vec<_>>>()
-        .map_err(|cause| io("list the folder", path, cause))?;
-    paths.sort();
-    Ok(paths)
-}
-
 /// An engine with everything that a served folder holds.
 pub(super) fn open_engine(folder: &Path) -> Result<Engine> {
     let advice = "give the folder that `lookalike index` has written";

@@ -59,6 +59,7 @@ pub(super) fn every_picture<T: Send>(
     look: impl Fn(&Shot<'_>) -> Result<Result<T>> + Sync,
 ) -> Result<Looked<T>> {
     let all: Vec<&Image> = items.iter().flat_map(|item| &item.product.images).collect();
+    pictures.prefetch(&all);
     let bar = Progress::new(all.len(), "embedding");
     let mut results = all
         .par_iter()
@@ -73,6 +74,7 @@ pub(super) fn every_picture<T: Send>(
         .collect::<Result<Vec<_>>>()?
         .into_iter();
     bar.finish();
+    pictures.say_fetched();
     let mut looked = Looked {
         items: Vec::new(),
         counts: Vec::new(),

@@ -12,6 +12,7 @@ mod lesson;
 mod look;
 mod model;
 mod output;
+mod pictures;
 mod progress;
 mod random;
 mod search;

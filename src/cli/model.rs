@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::{self, Catalogue};
 use super::progress::Progress;
-use super::{files, output};
+use super::{files, output, pictures};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::model::{
@@ -141,7 +141,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// command names them.
 fn pictures(path: &Path) -> Result<Vec<Picture>> {
     const MOST: usize = 64;
-    let Catalogue { items, pictures, .. } = catalogue::read(path)?;
+    let Catalogue { items, pictures, .. } = catalogue::read(path, &pictures::Args::default())?;
     let step = items.len().div_ceil(MOST).max(1);
     let shown: Vec<Picture> = items
         .iter()

@@ -8,6 +8,7 @@ mod exchange;
 mod guard;
 mod queue;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Take};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -114,6 +115,23 @@ pub struct Counts {
     pub bytes: u64,
 }
 
+impl fmt::Display for Counts {
+    /// Such as "1200 fetched (83.1 MB), 30 unchanged, 4 failed".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} fetched ({:.1} MB)", self.fetched, self.bytes as f64 / 1e6)?;
+        for (count, what) in [
+            (self.unchanged, "unchanged"),
+            (self.stale, "kept from an earlier run as their servers fail"),
+            (self.failed, "failed"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Counts {
     /// Addresses of which it is known what became of them.
     #[must_use]
@@ -145,7 +163,7 @@ struct Want {
 /// What came from an address, as a file to read.
 pub struct Fetched {
     /// Where it came from in the end.
-    pub address: String,
+    pub address: Address,
     /// What the server says that it is, such as `text/csv; charset=utf-8`.
     pub media_type: Option<String>,
     /// Of the body, in bytes.
@@ -230,7 +248,7 @@ impl Fetcher {
         let entry =
             self.whole(address, &want, |store| store.is_whole(key).then(|| store.entry(key))?)?;
         let (known, length) = (entry.known, entry.length);
-        let (address, media_type) = (known.from, known.media_type);
+        let (address, media_type) = (Address::parse(&known.from)?, known.media_type);
         Ok(Fetched { address, media_type, length, body: entry.file.take(length) })
     }
 

@@ -38,7 +38,8 @@ const KEEP: &str = "2d";
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A folder of pictures (sub-folders are categories), or a .csv, .tsv or .jsonl file.
+    /// A folder of pictures (sub-folders are categories), or a .csv, .tsv or .jsonl file or its
+    /// address.
     catalog: PathBuf,
     /// A network that `lookalike model prepare` has written.
     #[arg(short, long)]
@@ -46,6 +47,8 @@ pub(super) struct Args {
     /// The folder to write. Files there that are not ours stay as they are.
     #[arg(short, long)]
     output: PathBuf,
+    #[command(flatten)]
+    fetch: super::pictures::Args,
     #[command(flatten)]
     lesson: lesson::Args,
     /// Let products that show the same thing stand together among results, one for all. Which they
@@ -85,7 +88,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let mut clock = Clock::start();
     let networks = Networks::load(&args.model, &args.lesson)?;
-    let catalogue = catalogue::read(&args.catalog)?;
+    let catalogue = catalogue::read(&args.catalog, &args.fetch)?;
     let folder = Folder::open(&args.output)?;
     let state = match args.lesson.open_state()? {
         Some(state) => state,
