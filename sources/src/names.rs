@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lookalike_error::{Error, ErrorKind, Result};
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
-use url::Url;
 
 use crate::address::Address;
 
@@ -198,18 +197,23 @@ fn is_there(path: &Path) -> bool {
 /// The paths that a name may mean, the likeliest first.
 fn tries(folder: &Path, name: &str) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    if is_file_address(name) {
-        let path = Url::parse(name.trim()).ok().and_then(|url| url.to_file_path().ok());
-        paths.extend(path);
-        let rest = &name.trim()["file:".len()..];
-        let rest = rest.strip_prefix("//localhost/").unwrap_or(rest.trim_start_matches('/'));
-        paths.extend(readings(rest).into_iter().flat_map(|reading| places(folder, &reading)));
-    } else {
-        paths.extend(readings(name).into_iter().flat_map(|reading| places(folder, &reading)));
-    }
+    let name = if is_file_address(name) { after_file(name.trim()) } else { name };
+    paths.extend(readings(name).into_iter().flat_map(|reading| places(folder, &reading)));
     let mut met = HashSet::new();
     paths.retain(|path| met.insert(path.as_os_str().to_owned()));
     paths
+}
+
+/// The path of a `file:` address, still encoded: `/x` in `file:///x` and `file://localhost/x`, `C:/x` in
+/// `file:///C:/x`. What is written with too few strokes, as in `file://x.png`, is relative.
+fn after_file(name: &str) -> &str {
+    let path = &name["file:".len()..];
+    let path = path.strip_prefix("//localhost/").map_or(path, |_| &path["//localhost".len()..]);
+    let path = path.strip_prefix("//").unwrap_or(path);
+    match path.strip_prefix('/') {
+        Some(drive) if after_drive(drive).is_some() => drive,
+        _ => path,
+    }
 }
 
 /// A name as it stands, and with more and more of what exports do to names undone.

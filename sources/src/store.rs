@@ -8,12 +8,13 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use lookalike_error::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 const MARK: &[u8; 8] = b"lkFetch1";
 /// The JSON's length and the mark.
@@ -139,21 +140,26 @@ impl Store {
 
     /// Begins a body; until it is finished it is not there.
     pub(crate) fn begin(&self) -> Result<Making> {
-        let file = tempfile::Builder::new()
-            .prefix("part-")
-            .suffix(&format!(".{EXTENSION}"))
-            .tempfile_in(&self.making)
-            .map_err(|cause| failed("write into", &self.making, cause))?;
-        Ok(Making { file, hash: Sha256::new() })
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let number = MADE.fetch_add(1, Ordering::Relaxed);
+            let path = self.making.join(format!("{}-{number}.{EXTENSION}", process::id()));
+            match File::create_new(&path) {
+                Ok(file) => return Ok(Making { file, path, hash: Sha256::new() }),
+                // Left by a run that was killed, whose number this one has now.
+                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(cause) => return Err(failed("write", &path, cause)),
+            }
+        }
     }
 
     /// Puts a body where it is found.
-    pub(crate) fn finish(&self, address: &str, making: Making, mut known: Known) -> Result<()> {
+    pub(crate) fn finish(&self, address: &str, mut making: Making, mut known: Known) -> Result<()> {
         let path = self.path(address);
         let written = |cause| failed("write", &path, cause);
-        known.sha256 = hex(&making.hash.finalize());
+        known.sha256 = hex(&std::mem::take(&mut making.hash).finalize());
         let json = serde_json::to_vec(&known).map_err(|cause| written(cause.into()))?;
-        let mut file = making.file;
+        let file = &mut making.file;
         if json.len() as u64 > MAX_KNOWN {
             let what = "what its server says of it is too long to keep";
             return Err(Error::new(ErrorKind::TooLarge, what));
@@ -162,8 +168,8 @@ impl Store {
         file.write_all(&(json.len() as u32).to_le_bytes()).map_err(written)?;
         file.write_all(MARK).map_err(written)?;
         fs::create_dir_all(path.parent().unwrap_or(&self.folder)).map_err(written)?;
-        file.persist(&path).map_err(|cause| failed("write", &path, cause.error))?;
-        Ok(())
+        // Its own path is free then, and removing it does nothing.
+        fs::rename(&making.path, &path).map_err(written)
     }
 
     /// Removes what runs that were killed have left, and what no run has asked for in a long time.
@@ -183,16 +189,24 @@ impl Store {
     }
 }
 
-/// A body that is being written.
+/// A body that is being written; removed unless it is finished.
 pub(crate) struct Making {
-    file: NamedTempFile,
+    file: File,
+    path: PathBuf,
     hash: Sha256,
 }
 
 impl Making {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
-        self.file.write_all(bytes).map_err(|cause| failed("write", self.file.path(), cause))
+        self.file.write_all(bytes).map_err(|cause| failed("write", &self.path, cause))
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        // Gone already where it was finished; else what cannot be removed is swept up in a day.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

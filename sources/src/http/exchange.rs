@@ -115,7 +115,7 @@ impl Client {
         {
             return never(ErrorKind::BadCatalog, refused.to_string());
         }
-        let mut request = self.agent.get(at.plain().as_str()).header(header::ACCEPT, want.accept);
+        let mut request = self.agent.get(at.to_string()).header(header::ACCEPT, want.accept);
         if let Some((user, password)) = at.credentials() {
             request = request.header(header::AUTHORIZATION, basic(&user, &password));
         }
@@ -217,7 +217,7 @@ impl Client {
             known.etag = text(header::ETAG);
             known.last_modified = text(header::LAST_MODIFIED);
         }
-        match store.finish(address.url().as_str(), making, known) {
+        match store.finish(&address.key(), making, known) {
             Ok(()) => Step::Fetched { bytes },
             Err(error) => error.into(),
         }

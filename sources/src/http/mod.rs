@@ -232,8 +232,8 @@ impl Fetcher {
     ///
     /// Where it cannot be had: why, and how often it was tried.
     pub fn get(&self, address: &Address) -> Result<Vec<u8>> {
-        let key = address.url().as_str();
-        self.whole(address, &self.picture(), |store| store.read(key))
+        let key = address.key();
+        self.whole(address, &self.picture(), |store| store.read(&key))
     }
 
     /// A feed, as a file to read.
@@ -244,9 +244,9 @@ impl Fetcher {
     pub fn feed(&self, address: &Address) -> Result<Fetched> {
         let Options { max_feed_bytes: max_bytes, whole_feed: whole, .. } = self.shared.options;
         let want = Want { what: "feed", accept: "*/*", max_bytes, whole };
-        let key = address.url().as_str();
+        let key = address.key();
         let entry =
-            self.whole(address, &want, |store| store.is_whole(key).then(|| store.entry(key))?)?;
+            self.whole(address, &want, |store| store.is_whole(&key).then(|| store.entry(&key))?)?;
         let (known, length) = (entry.known, entry.length);
         let (address, media_type) = (Address::parse(&known.from)?, known.media_type);
         Ok(Fetched { address, media_type, length, body: entry.file.take(length) })
@@ -307,7 +307,7 @@ impl Fetcher {
             if let Some(body) = take(&self.shared.store) {
                 return Ok(body);
             }
-            self.shared.store.remove(address.url().as_str());
+            self.shared.store.remove(&address.key());
             queue = self.shared.queue();
             queue.anew(id);
         }
@@ -375,16 +375,16 @@ impl Shared {
             .unwrap_or_else(|_| Step::Never { kind: ErrorKind::Internal, why: "a bug".to_owned() });
         let mut queue = self.queue();
         let before = queue.counts;
-        let key = question.address.url().as_str();
+        let key = question.address.key();
         // Whether it is whole is looked at when it is read.
-        let stale = || self.store.entry(key).is_some();
+        let stale = || self.store.entry(&key).is_some();
         queue.answer(question, step, &self.options, Instant::now(), stale);
         let counts = queue.counts;
         drop(queue);
         // A host has a turn to give now, and what was redirected may be asked for.
         self.work.notify_all();
         if counts.settled() != before.settled() {
-            self.store.touch(key);
+            self.store.touch(&key);
             self.settled.notify_all();
             (self.progress)(counts);
         }
@@ -397,7 +397,7 @@ impl Shared {
             return Step::Again(Again { why, answered: true, too_many: false, pause });
         }
         let Question { address, at, want, .. } = question;
-        let entry = self.store.entry(address.url().as_str());
+        let entry = self.store.entry(&address.key());
         let known = entry.map(|entry| entry.known);
         self.client.ask(address, at, want, known.as_ref(), &self.store)
     }

@@ -95,12 +95,12 @@ pub(super) struct Queue {
 impl Queue {
     /// Enters an address, once; its number.
     pub(super) fn enter(&mut self, address: &Address, want: &Want) -> usize {
-        let key = address.url().as_str();
-        if let Some(&id) = self.ids.get(key) {
+        let key = address.key();
+        if let Some(&id) = self.ids.get(&key) {
             return id;
         }
         let id = self.jobs.len();
-        self.ids.insert(key.to_owned(), id);
+        self.ids.insert(key, id);
         self.jobs.push(Job {
             address: address.clone(),
             at: address.clone(),

@@ -1,4 +1,5 @@
-//! A server that behaves as badly as it is told to, on loopback.
+//! A server that behaves as badly as it is told to, on loopback; for the tests of the command line
+//! and the example too.
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs of it")]
 
 use std::collections::HashMap;
@@ -57,8 +58,6 @@ impl Reply {
     }
 }
 
-type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
-
 pub struct Server {
     pub address: SocketAddr,
     pub log: Arc<Mutex<Vec<Request>>>,
@@ -69,26 +68,14 @@ pub struct Server {
 
 impl Server {
     pub fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        Self::run(Arc::new(handler), None)
+        Self::over(handler, |stream| stream)
     }
 
-    /// By https, as `localhost`, with the certificate beside this file.
-    pub fn start_tls(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        use rustls::pki_types::pem::PemObject;
-        let file = |name: &str| format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"));
-        let chain = rustls::pki_types::CertificateDer::from_pem_file(file("host.pem")).unwrap();
-        let key = rustls::pki_types::PrivateKeyDer::from_pem_file(file("host.key")).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![chain], key)
-            .unwrap();
-        Self::run(Arc::new(handler), Some(Arc::new(config)))
-    }
-
-    fn run(handler: Arc<Handler>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+    /// Over connections that `wrap` has made of those that came in.
+    pub fn over<S: Read + Write>(
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+        wrap: impl Fn(TcpStream) -> S + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
@@ -97,31 +84,32 @@ impl Server {
             ended: Arc::default(),
         };
         let (log, most, ended) = (server.log.clone(), server.most.clone(), server.ended.clone());
+        let (handler, wrap) = (Arc::new(handler), Arc::new(wrap));
         let now = Arc::new(AtomicUsize::new(0));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if ended.load(Ordering::Relaxed) {
                     break;
                 }
-                let (handler, log, ended) = (handler.clone(), log.clone(), ended.clone());
-                let (most, now, tls) = (most.clone(), now.clone(), tls.clone());
+                let (handler, wrap, log) = (handler.clone(), wrap.clone(), log.clone());
+                let (ended, most, now) = (ended.clone(), most.clone(), now.clone());
                 thread::spawn(move || {
                     let answer = |request: &Request| {
                         let count = now.fetch_add(1, Ordering::SeqCst) + 1;
                         most.fetch_max(count, Ordering::SeqCst);
-                        handler(request)
-                    };
-                    let done = || {
+                        let reply = handler(request);
+                        // A slow one is busy until it answers.
+                        let reply = match reply {
+                            Reply::Slow(time, reply) => {
+                                thread::sleep(time);
+                                *reply
+                            }
+                            reply => reply,
+                        };
                         now.fetch_sub(1, Ordering::SeqCst);
+                        reply
                     };
-                    match tls {
-                        None => serve(stream, &log, &ended, answer, done),
-                        Some(config) => {
-                            let connection = rustls::ServerConnection::new(config).unwrap();
-                            let stream = rustls::StreamOwned::new(connection, stream);
-                            serve(stream, &log, &ended, answer, done);
-                        }
-                    }
+                    serve(wrap(stream), &log, &ended, answer);
                 });
             }
         });
@@ -154,7 +142,6 @@ fn serve<S: Read + Write>(
     log: &Mutex<Vec<Request>>,
     ended: &AtomicBool,
     answer: impl Fn(&Request) -> Reply,
-    done: impl Fn(),
 ) {
     let mut stream = BufReader::new(stream);
     while let Some(mut request) = read(&mut stream) {
@@ -163,10 +150,7 @@ fn serve<S: Read + Write>(
             request.nth = log.iter().filter(|r| r.path == request.path).count();
             log.push(request.clone());
         }
-        let reply = answer(&request);
-        let stays = write(stream.get_mut(), reply, ended);
-        done();
-        if !stays {
+        if !write(stream.get_mut(), answer(&request), ended) {
             break;
         }
     }
