@@ -429,6 +429,22 @@ fn a_server_that_asks_for_a_pause_gets_it() {
 }
 
 #[test]
+fn a_picture_that_always_fails_does_not_hold_up_its_host() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/0" => status(503),
+        "/1" => status(429),
+        _ => ok("picture"),
+    });
+    let folder = TempDir::new().unwrap();
+    let fetcher = fetcher(options(folder.path()));
+    let all: Vec<Address> = (0..40).map(|i| address(&server.url(&format!("/{i}")))).collect();
+    fetcher.prefetch(all.iter().cloned());
+    let failed = all.iter().filter(|address| fetcher.get(address).is_err()).count();
+    assert_eq!((failed, fetcher.counts().fetched), (2, 38));
+    assert_eq!((server.count("/0"), server.count("/1")), (4, 9));
+}
+
+#[test]
 fn a_host_that_never_answers_is_given_up() {
     let server = Server::start(|_| Reply::Raw(Vec::new()));
     let folder = TempDir::new().unwrap();

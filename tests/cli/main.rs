@@ -12,4 +12,7 @@ mod model;
 mod nightly;
 mod search;
 mod small;
+#[path = "../../sources/tests/common/mod.rs"]
+mod server;
+mod sources;
 mod terminal;

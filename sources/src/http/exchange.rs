@@ -289,12 +289,16 @@ fn refused(status: StatusCode, headers: &HeaderMap) -> Step {
     match status.as_u16() {
         401 | 403 => never(ErrorKind::BadCatalog, format!("the server refuses it ({status})")),
         404 | 410 => never(ErrorKind::BadCatalog, format!("there is none ({status})")),
-        408 | 425 | 429 | 500 | 502..=504 | 506..=599 => Step::Again(Again {
-            why: format!("the server answers {status}"),
-            answered: true,
-            too_many: matches!(status.as_u16(), 429 | 503),
-            pause: text(headers, header::RETRY_AFTER).as_deref().and_then(pause),
-        }),
+        code @ (408 | 425 | 429 | 500 | 502..=504 | 506..=599) => {
+            let pause = text(headers, header::RETRY_AFTER).as_deref().and_then(pause);
+            Step::Again(Again {
+                why: format!("the server answers {status}"),
+                answered: true,
+                // A 503 may be of this picture alone, unless it says for how long.
+                too_many: code == 429 || (code == 503 && pause.is_some()),
+                pause,
+            })
+        }
         _ => never(ErrorKind::BadCatalog, format!("the server answers {status}")),
     }
 }

@@ -291,12 +291,13 @@ impl Queue {
         now: Instant,
     ) -> Result<(), String> {
         let job = &mut self.jobs[id];
-        // One that is told to wait has not been tried.
+        // To be told to wait is no failure yet.
         job.tries += u32::from(!again.too_many);
         job.pauses += 1;
         let pause = again.pause.unwrap_or_else(|| growing(&job.address, job.pauses, options));
         let since = job.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        let (tries, waited) = (job.tries, since + pause > options.patience);
+        let (tries, pauses) = (job.tries, job.pauses);
+        let waited = since + pause > options.patience;
         let at = job.at.host().to_owned();
         let Again { why, too_many, .. } = again;
         let host = self.host(&at);
@@ -316,8 +317,8 @@ impl Queue {
                 return Err(why);
             }
         }
-        if tries >= options.tries {
-            return Err(format!("{why}; tried {tries} times"));
+        if tries >= options.tries || pauses > 2 * options.tries {
+            return Err(format!("{why}; tried {pauses} times"));
         }
         if waited {
             return Err(format!("{why}; tried for {} s", since.as_secs()));
