@@ -6,8 +6,8 @@ use fast_image_resize::PixelType;
 
 use super::Rect;
 use crate::cli::catalogue::{self, Catalogue};
-use crate::cli::output;
 use crate::cli::random::{mixed, uniform};
+use crate::cli::{output, pictures};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::preprocess::resample;
@@ -26,7 +26,7 @@ pub(super) enum Grounds {
 impl Grounds {
     /// Photos of a folder, each cut to the scene's shape. Those that cannot be read are said.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let Catalogue { items, pictures, .. } = catalogue::read(folder)?;
+        let Catalogue { items, pictures, .. } = catalogue::read(folder, &pictures::Args::default())?;
         let mut photos = Vec::new();
         for item in items {
             match pictures.main(&item.product).and_then(|(_, picture)| fitted(&picture)) {
