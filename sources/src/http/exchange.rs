@@ -48,8 +48,9 @@ pub(super) struct Again {
     pub(super) pause: Option<Duration>,
 }
 
-impl From<Error> for Step {
-    fn from(error: Error) -> Self {
+impl Step {
+    /// Nothing can be kept.
+    fn unkept(error: &Error) -> Self {
         Self::Never { kind: error.kind(), why: error.to_string() }
     }
 }
@@ -168,7 +169,7 @@ impl Client {
         let media_type = text(header::CONTENT_TYPE);
         let mut making = match store.begin() {
             Ok(making) => making,
-            Err(error) => return error.into(),
+            Err(error) => return Step::unkept(&error),
         };
         let mut reader = body.as_reader();
         let (mut buffer, mut filled, mut bytes) = (vec![0; 64 << 10], 0, 0);
@@ -197,7 +198,7 @@ impl Client {
                 return too_large("goes on".to_owned(), want);
             }
             if let Err(error) = making.write(&buffer[..filled]) {
-                return error.into();
+                return Step::unkept(&error);
             }
             filled = 0;
             if end {
@@ -219,7 +220,7 @@ impl Client {
         }
         match store.finish(&address.key(), making, known) {
             Ok(()) => Step::Fetched { bytes },
-            Err(error) => error.into(),
+            Err(error) => Step::unkept(&error),
         }
     }
 }

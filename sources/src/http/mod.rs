@@ -302,7 +302,7 @@ impl Fetcher {
             };
             drop(queue);
             if let Outcome::Failed(failure) = outcome {
-                return Err(failure.into());
+                return Err(failure.error());
             }
             if let Some(body) = take(&self.shared.store) {
                 return Ok(body);
@@ -325,9 +325,10 @@ impl Drop for Fetcher {
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        Self::new(failure.kind, format!("{}: {}", failure.address, failure.why))
+impl Failure {
+    // No `From`: it would make the `?` of whoever uses this crate ambiguous.
+    fn error(&self) -> Error {
+        Error::new(self.kind, format!("{}: {}", self.address, self.why))
     }
 }
 
