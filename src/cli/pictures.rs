@@ -33,7 +33,7 @@ impl Default for Args {
 impl Args {
     fn options(&self) -> Options {
         let cache = self.pictures.clone().unwrap_or_else(default_cache);
-        let usual = Options::new(cache, Limits::default().max_bytes as u64);
+        let usual = Options::new(cache, Limits::default().max_bytes);
         let per_host = usize::from(self.per_host);
         let total = usual.total.max(per_host);
         Options { allow_private: self.allow_private, per_host, total, ..usual }
