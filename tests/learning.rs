@@ -236,5 +236,5 @@ fn learning_is_measured_at_sizes_above_and_below_the_catalogues() {
         }
     }
     let none = lookalike(&[&args[..], &["--products", "0"]].concat());
-    assert_eq!(none.status.code(), Some(1));
+    assert_eq!(none.status.code(), Some(2), "a number that makes no sense is refused at once");
 }
