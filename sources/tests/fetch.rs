@@ -415,6 +415,14 @@ fn a_server_that_asks_for_a_pause_gets_it() {
     let times = times.lock().unwrap();
     assert!(times[1] - times[0] >= Duration::from_secs(1));
 
+    // Whatever it asks for, in whatever form.
+    let asked =
+        ["18446744073709551615", "99999999999999999999999", "-1", "Fri, 31 Dec 9999 23:59:59 GMT"];
+    for text in asked {
+        let server = Server::start(move |_| status(500).with("Retry-After", text));
+        assert!(once(&server.url("/x")).0.is_err(), "{text}");
+    }
+
     // One that asks for more than there is gets no further questions, for no picture.
     let server = Server::start(|_| status(503).with("Retry-After", "86400"));
     let folder = TempDir::new().unwrap();

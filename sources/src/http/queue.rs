@@ -297,7 +297,8 @@ impl Queue {
         let pause = again.pause.unwrap_or_else(|| growing(&job.address, job.pauses, options));
         let since = job.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         let (tries, pauses) = (job.tries, job.pauses);
-        let waited = since + pause > options.patience;
+        // A server may ask for any number of seconds.
+        let waited = since.saturating_add(pause) > options.patience;
         let at = job.at.host().to_owned();
         let Again { why, too_many, .. } = again;
         let host = self.host(&at);
