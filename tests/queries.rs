@@ -165,7 +165,7 @@ fn draw(kind: u32, i: u32) -> image::RgbImage {
         let (dx, dy) = (x as i32 - 24, y as i32 - 20);
         let inside = match kind {
             0 => dx * dx + dy * dy < 120 + i as i32 * 3,
-            1 => (x + i) / 4 % 2 == 0,
+            1 => ((x + i) / 4).is_multiple_of(2),
             _ => dx.abs() < 8 + i as i32 / 4 && dy.abs() < 14,
         };
         let shade = (i * 7) as u8;

@@ -74,7 +74,8 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     to.parent().map_or(Ok(()), sync_folder)
 }
 
-/// Writes beside the target, waits for the disk and renames: the old content or the new, never a part, whatever fails.
+/// Writes beside the target, waits for the disk and renames: the old content or the new, never a
+/// part, whatever fails.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");

@@ -15,7 +15,8 @@ use crate::lock::Lock;
 use crate::{PRIVATE, disk};
 
 const MANIFEST: &str = "manifest.json";
-/// Digits of a content's hash in a file's name. Two contents that share them are told apart by all digits.
+/// Digits of a content's hash in a file's name. Two contents that share them are told apart by all
+/// digits.
 const DIGITS: usize = 16;
 /// Files that are waited for at once: a disk takes several in one go.
 const SYNCING: usize = 8;
@@ -23,8 +24,8 @@ const SYNCING: usize = 8;
 /// When a file was replaced that no manifest has ever named.
 const NEVER_NAMED: u64 = 0;
 
-/// A folder that a shop hosts, locked by this process. What is put into it lies aside until [`Folder::commit`]; if that is
-/// never reached, whatever the reason, the folder is as it was.
+/// A folder that a shop hosts, locked by this process. What is put into it lies aside until
+/// [`Folder::commit`]; if that is never reached, whatever the reason, the folder is as it was.
 pub struct Folder {
     root: PathBuf,
     private: PathBuf,
@@ -52,7 +53,7 @@ enum Place {
 }
 
 /// What [`Folder::commit`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Committed {
     /// Files that were moved into place.
     pub written: usize,
@@ -60,15 +61,18 @@ pub struct Committed {
     pub kept: usize,
     /// Files of earlier manifests that were removed.
     pub removed: usize,
+    /// What went wrong after the swap: it is done, and the next run tidies up.
+    pub untidy: Option<Error>,
 }
 
 impl Folder {
-    /// Opens a folder for writing, makes it if it is not there, and puts in order what a run that was cut off has left.
+    /// Opens a folder for writing, makes it if it is not there, and puts in order what a run that
+    /// was cut off has left.
     ///
     /// # Errors
-    /// `Io` if it cannot be written to, is no folder, or another process has it open; `BadFile` if there is a
-    /// `manifest.json` in it that we have not written, or one of a folder without a list of our own files that does not
-    /// agree with what lies there. The folder is then as it was.
+    /// `Io` if it cannot be written to, is no folder, or another process has it open; `BadFile` if
+    /// there is a `manifest.json` in it that we have not written, or one of a folder without a list
+    /// of our own files that does not agree with what lies there. The folder is then as it was.
     pub fn open(path: &Path) -> Result<Self> {
         let is_link = disk::look(path)?.is_some_and(|kind| kind.is_symlink());
         let wrong = |what: &str| Error::new(ErrorKind::Io, format!("{} {what}", path.display()));
@@ -132,8 +136,8 @@ impl Folder {
         self.take(jpeg, |hash| format!("thumbs/{}/{}.jpg", &hash[..2], &hash[2..]))
     }
 
-    /// Keeps a file of an earlier run, or of one that was cut off, without its content being at hand. Gives whether it is
-    /// there and has the `sha256` that is expected.
+    /// Keeps a file of an earlier run, or of one that was cut off, without its content being at
+    /// hand. Gives whether it is there and has the `sha256` that is expected.
     #[must_use]
     pub fn keep(&self, name: &str, sha256: &str) -> bool {
         if let Some(planned) = self.planned().get(name) {
@@ -144,7 +148,8 @@ impl Folder {
         {
             (Entry { replaced: None, ..entry.clone() }, Place::There)
         } else {
-            // A run that was cut off has left no list of what it put aside; its content says what it is.
+            // A run that was cut off has left no list of what it put aside; its content says what
+            // it is.
             let Ok(content) = fs::read(self.aside(name)) else { return false };
             (Entry::of(&content), Place::Aside)
         };
@@ -195,7 +200,8 @@ impl Folder {
         })
     }
 
-    /// The folders between ours and a file must be folders: a link would lead to places that are not ours.
+    /// The folders between ours and a file must be folders: a link would lead to places that are
+    /// not ours.
     fn check_way(&self, name: &str) -> Result<()> {
         let above: Vec<&Path> = Path::new(name).ancestors().skip(1).collect();
         // The outermost first: what is in a file cannot even be looked at.
@@ -208,11 +214,13 @@ impl Folder {
         Ok(())
     }
 
-    /// Moves all that was put or kept into place and then, by one renaming, the manifest that names it. Files of earlier
-    /// manifests stay for `keep` after the last manifest that named them was replaced.
+    /// Moves all that was put or kept into place and then, by one renaming, the manifest that names
+    /// it. Files of earlier manifests stay for `keep` after the last manifest that named them was
+    /// replaced.
     ///
     /// # Errors
-    /// `Io` if something cannot be written: the manifest that was there and all its files are then untouched.
+    /// `Io` if something cannot be written: the manifest that was there and all its files are then
+    /// untouched.
     pub fn commit(mut self, manifest: &[u8], keep: Duration) -> Result<Committed> {
         let planned =
             std::mem::take(self.planned.get_mut().unwrap_or_else(PoisonError::into_inner));
@@ -259,11 +267,14 @@ impl Folder {
             disk::sync(&aside)?;
             disk::rename(&aside, &self.root.join(MANIFEST))?;
         }
-        disk::rename(&next_path, &self.private.join("files.json"))?;
         let (written, kept) = (waiting.len(), planned.len() - waiting.len());
+        let listed = disk::rename(&next_path, &self.private.join("files.json"));
         self.list = next;
-        let removed = self.clean_up(now, keep)?;
-        Ok(Committed { written, kept, removed })
+        let (removed, untidy) = match listed.and_then(|()| self.clean_up(now, keep)) {
+            Ok(removed) => (removed, None),
+            Err(error) => (0, Some(error)),
+        };
+        Ok(Committed { written, kept, removed, untidy })
     }
 
     fn sync_aside(&self, names: &[&String]) -> Result<()> {
@@ -361,7 +372,8 @@ fn check_manifest(root: &Path) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The list of our files, true for what is there now, after whatever has happened since the last run.
+/// The list of our files, true for what is there now, after whatever has happened since the last
+/// run.
 fn put_in_order(root: &Path, private: &Path, manifest: Option<&[u8]>) -> Result<List> {
     let (list_path, next_path) = (private.join("files.json"), private.join("next.json"));
     let mut list = List::read(&list_path)?.unwrap_or_default();
@@ -372,7 +384,8 @@ fn put_in_order(root: &Path, private: &Path, manifest: Option<&[u8]>) -> Result<
             disk::rename(&next_path, &list_path)?;
             list = next;
         } else {
-            // Before it. What is in place already is ours, and goes with the next swap unless that needs it.
+            // Before it. What is in place already is ours, and goes with the next swap unless that
+            // needs it.
             for (name, entry) in next.files {
                 if !list.files.contains_key(&name) && entry.is_at(&root.join(&name)) {
                     list.files.insert(name, Entry { replaced: Some(NEVER_NAMED), ..entry });

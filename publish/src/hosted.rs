@@ -1,5 +1,5 @@
-//! What a manifest and its product list name: for folders that were made before there was a list of our own files, or that
-//! were copied without it.
+//! What a manifest and its product list name: for folders that were made before there was a list of
+//! our own files, or that were copied without it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,7 +54,8 @@ struct Image {
 }
 
 impl Manifest {
-    /// `None` if these are not the bytes of a manifest of ours: other things are called `manifest.json` too.
+    /// `None` if these are not the bytes of a manifest of ours: other things are called
+    /// `manifest.json` too.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let manifest: Self = serde_json::from_slice(bytes).ok()?;
         manifest.generator.starts_with("lookalike ").then_some(manifest)

@@ -1,9 +1,10 @@
 //! The folder that a shop hosts, and what is remembered from one run to the next.
 //!
-//! [`Folder`] is the only door through which hosted files are written. Everything is written aside first; what a visitor
-//! sees changes by one renaming, that of `manifest.json`. It keeps a list of the files that it has written, and neither
-//! overwrites nor removes any other. [`OwnFiles`] tells those files wherever they lie, so that none is taken for a shop's
-//! picture. [`Store`] remembers what a run has computed, as it computes it.
+//! [`Folder`] is the only door through which hosted files are written. Everything is written aside
+//! first; what a visitor sees changes by one renaming, that of `manifest.json`. It keeps a list of
+//! the files that it has written, and neither overwrites nor removes any other. [`OwnFiles`] tells
+//! those files wherever they lie, so that none is taken for a shop's picture. [`Store`] remembers
+//! what a run has computed, as it computes it.
 //!
 //! ```text
 //! manifest.json                  names all others; renamed into place last

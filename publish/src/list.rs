@@ -17,8 +17,8 @@ pub(crate) struct Entry {
     pub(crate) bytes: u64,
     /// 64 hexadecimal digits.
     pub(crate) sha256: String,
-    /// When the last manifest that names it was replaced, in seconds since 1970; absent while the manifest that is there
-    /// names it.
+    /// When the last manifest that names it was replaced, in seconds since 1970; absent while the
+    /// manifest that is there names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaced: Option<u64>,
 }
@@ -69,7 +69,8 @@ impl List {
     }
 }
 
-/// Whether a name leads to a file within the folder that it is relative to, and not into our private one.
+/// Whether a name leads to a file within the folder that it is relative to, and not into our
+/// private one.
 pub(crate) fn is_inside(name: &str) -> bool {
     let path = Path::new(name);
     let normal = path.components().all(|part| matches!(part, Component::Normal(_)));

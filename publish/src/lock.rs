@@ -13,7 +13,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of `folder`, by the file `lock` in it. That file stays: removing it would let two runs hold a lock each.
+    /// Takes the lock of `folder`, by the file `lock` in it. That file stays: removing it would let
+    /// two runs hold a lock each.
     pub(crate) fn take(folder: &Path, lock: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .create(true)

@@ -12,8 +12,8 @@ use crate::list::List;
 /// A manifest larger than this is not read to see whether it is one of ours.
 const MAX_MANIFEST_BYTES: u64 = 1 << 28;
 
-/// Knows the files of every hosted folder that it comes across: by the folder's own list, and by its manifest and product
-/// list, which alone are there where a folder was copied.
+/// Knows the files of every hosted folder that it comes across: by the folder's own list, and by
+/// its manifest and product list, which alone are there where a folder was copied.
 #[derive(Default)]
 pub struct OwnFiles {
     /// Absolute paths of each folder's files; `None` for a folder that is not hosted.

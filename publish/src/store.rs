@@ -1,5 +1,5 @@
-//! A memory between runs: values by key in one file that only grows, so that what a run has computed is kept from the moment
-//! that it is computed.
+//! A memory between runs: values by key in one file that only grows, so that what a run has
+//! computed is kept from the moment that it is computed.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
@@ -23,8 +23,8 @@ const MAGIC: &[u8; 8] = b"LLSEEN\x00\x01";
 const HEAD: usize = 4 + 32 + CHECK;
 const CHECK: usize = 8;
 
-/// Values by key on disk. Values that are damaged, or that a run was writing when it was cut off, are as if they had never
-/// been put.
+/// Values by key on disk. Values that are damaged, or that a run was writing when it was cut off,
+/// are as if they had never been put.
 pub struct Store {
     path: PathBuf,
     _lock: Lock,
@@ -69,7 +69,8 @@ impl Store {
         log.put(key, value).map_err(|cause| disk::io("write", &self.path, cause))
     }
 
-    /// Forgets what was neither asked for nor put since the store was opened, if that is more than half of the file.
+    /// Forgets what was neither asked for nor put since the store was opened, if that is more than
+    /// half of the file.
     ///
     /// # Errors
     /// `Io` if it cannot be written; what was there before stays.

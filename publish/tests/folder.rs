@@ -1,4 +1,5 @@
-//! A hosted folder through its door: whatever happens, what was there is whole, and what is a shop's own stays.
+//! A hosted folder through its door: whatever happens, what was there is whole, and what is a
+//! shop's own stays.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -304,7 +305,8 @@ fn a_folder_copied_without_its_private_part_goes_on() {
 
 #[test]
 fn a_run_that_ends_at_any_step_leaves_the_old_or_the_new_and_the_next_cleans_up() {
-    // Every state that lies between two steps of a commit, made by hand from the folder before and after.
+    // Every state that lies between two steps of a commit, made by hand from the folder before and
+    // after.
     let root = scratch("steps");
     let (before, after) = (root.join("before"), root.join("after"));
     publish(&before, "one", &["a", "b"], NEVER);
@@ -380,6 +382,24 @@ fn a_run_that_was_cut_off_before_the_swap_is_gone_on_with() {
     let manifest = fill(&folder, "one", &[]);
     folder.commit(&manifest, NEVER).unwrap();
     assert_eq!(fs::read(root.join(&thumb)).unwrap(), b"\xff\xd8made", "it is made good");
+}
+
+#[test]
+fn trouble_after_the_swap_is_left_to_the_next_run() {
+    let root = scratch("untidy");
+    publish(&root, "one", &["a"], NEVER);
+    let folder = Folder::open(&root).unwrap();
+    let manifest = fill(&folder, "two", &["b"]);
+    let list = root.join(".lookalike/files.json");
+    fs::remove_file(&list).unwrap();
+    fs::create_dir(&list).unwrap();
+    let done = folder.commit(&manifest, Duration::ZERO).unwrap();
+    assert!(done.untidy.is_some());
+    assert_eq!(fs::read(root.join("manifest.json")).unwrap(), manifest);
+    whole(&root);
+    fs::remove_dir(&list).unwrap();
+    publish(&root, "three", &["c"], Duration::ZERO);
+    assert_eq!(files(&root), whole(&root));
 }
 
 #[test]

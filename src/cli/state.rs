@@ -1,4 +1,5 @@
-//! What is remembered of pictures from one run to the next: by their content, so that a name or a date says nothing.
+//! What is remembered of pictures from one run to the next: by their content, so that a name or a
+//! date says nothing.
 
 use std::path::Path;
 
@@ -8,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Result;
 
-/// What pictures are decoded, resized and pooled to: raised by whoever changes any of these, so that nothing is remembered
-/// that would come out otherwise now.
+/// What pictures are decoded, resized and pooled to: raised by whoever changes any of these, so
+/// that nothing is remembered that would come out otherwise now.
 const LOOKS: u32 = 1;
 
 /// A picture's file, by the SHA-256 of its content.

@@ -4,10 +4,12 @@ use lookalike_linalg::Matrix;
 
 use crate::projection::{Projection, powered};
 
-/// The share of features' variance about the projection's centre that lies in the directions which it keeps, 0 to 1: one
-/// minus the reconstruction's relative squared error. `pooled` is `[pictures][in_dim]`.
+/// The share of features' variance about the projection's centre that lies in the directions which
+/// it keeps, 0 to 1: one minus the reconstruction's relative squared error. `pooled` is
+/// `[pictures][in_dim]`.
 ///
-/// `None` if there are no pictures, features do not fit the projection, or they do not differ from its centre.
+/// `None` if there are no pictures, features do not fit the projection, or they do not differ from
+/// its centre.
 #[must_use]
 pub fn explained(projection: &Projection, pooled: &[&[f32]]) -> Option<f64> {
     let (inputs, outputs) = (projection.in_dim(), projection.out_dim());
@@ -25,7 +27,8 @@ pub fn explained(projection: &Projection, pooled: &[&[f32]]) -> Option<f64> {
     let rows: Vec<(f32, &[i8])> = projection.matrix().rows().collect();
     let matrix =
         Matrix::from_fn(outputs, inputs, |i, j| f64::from(rows[i].0) * f64::from(rows[i].1[j]));
-    // The rows are not orthogonal, and rounding can make some depend on others: the least that keeps the system solvable.
+    // The rows are not orthogonal, and rounding can make some depend on others: the least that
+    // keeps the system solvable.
     let mut gram = matrix.times_transposed(&matrix);
     let trace: f64 = (0..outputs).map(|i| gram.at(i, i)).sum();
     gram.add_to_diagonal(trace / outputs as f64 * 1e-9);

@@ -1,4 +1,5 @@
-//! The folder that `index` writes: what a shop has there stays, and what was there is whole, whatever happens.
+//! The folder that `index` writes: what a shop has there stays, and what was there is whole,
+//! whatever happens.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,7 +12,8 @@ use crate::harness::{
     fail, files, folder, hosted, ids, indexed, json, lookalike, prepared, shop, succeed, text,
 };
 
-/// Every file that the manifest names is there and is what it says; gives their names, thumbnails and all.
+/// Every file that the manifest names is there and is what it says; gives their names, thumbnails
+/// and all.
 pub(crate) fn whole(served: &Path) -> BTreeSet<String> {
     let manifest: Value =
         serde_json::from_slice(&fs::read(served.join("manifest.json")).unwrap()).unwrap();

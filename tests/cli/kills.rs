@@ -17,7 +17,8 @@ use crate::hosting::whole;
 const MOMENTS: u32 = 24;
 const PRODUCTS: u32 = 60;
 
-/// A shop whose pictures are large enough that a run takes a while; `version` changes two thirds of them.
+/// A shop whose pictures are large enough that a run takes a while; `version` changes two thirds of
+/// them.
 fn draw(shop: &Path, version: u32) {
     fs::create_dir_all(shop).unwrap();
     let mut csv = "id,title,category,image,price\n".to_owned();
@@ -156,7 +157,8 @@ fn a_disk_that_is_full_leaves_the_old_index_whole() {
     let stage = Stage::set("full");
     let largest =
         files(&stage.new).iter().map(|f| fs::metadata(stage.new.join(f)).unwrap().len()).max();
-    // No file may grow beyond so many blocks of 512 bytes; the signal that says so is ignored, as it is on a full disk.
+    // No file may grow beyond so many blocks of 512 bytes; the signal that says so is ignored, as
+    // it is on a full disk.
     let (mut refused, mut limit) = (0, 1);
     while limit * 512 < largest.unwrap() * 2 {
         let served = stage.root.join("served");

@@ -1,4 +1,5 @@
-//! `index` night after night: what has not changed is not looked at again, and the report says what has.
+//! `index` night after night: what has not changed is not looked at again, and the report says what
+//! has.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -258,7 +258,7 @@ mod unix {
         let (root, served) = indexed("permission");
         let photo = root.join("closed.png");
         fs::copy(root.join("shop/2.png"), &photo).unwrap();
-        fs::set_permissions(&photo, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&photo, fs::Permissions::from_mode(0o000)).unwrap();
         if fs::read(&photo).is_ok() {
             eprintln!("skipped: this user reads everything");
             return;

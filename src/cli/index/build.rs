@@ -43,7 +43,8 @@ pub(in crate::cli) fn group_keys(product: &Product) -> Vec<GroupKey> {
         .collect()
 }
 
-/// The products, those that are variants of another saying so. `hashes` are those of main pictures, `groups` the feed's own.
+/// The products, those that are variants of another saying so. `hashes` are those of main pictures,
+/// `groups` the feed's own.
 pub(super) fn with_variants(
     mut products: Vec<Product>,
     lesson: &Lesson,

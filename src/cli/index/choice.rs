@@ -71,8 +71,8 @@ pub(super) struct Today<'a> {
     pub(super) rows: &'a [PictureId],
 }
 
-/// Keeps the old projection where it still fits, else learns one. `max_new` is the share of new pictures from which on it
-/// does not.
+/// Keeps the old projection where it still fits, else learns one. `max_new` is the share of new
+/// pictures from which on it does not.
 pub(super) fn choose(
     today: &Today<'_>,
     previous: Option<Previous>,

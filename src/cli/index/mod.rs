@@ -62,7 +62,8 @@ pub(super) struct Args {
     /// fails; 1 allows all.
     #[arg(long, default_value_t = 0.3, value_name = "SHARE", value_parser = values::share)]
     max_shrink: f64,
-    /// Learn the projection anew. The files then depend on the catalogue alone, not on earlier runs.
+    /// Learn the projection anew. The files then depend on the catalogue alone, not on earlier
+    /// runs.
     #[arg(long)]
     relearn: bool,
     /// Share of new pictures from which on the projection is learnt anew without being told.
@@ -78,9 +79,9 @@ pub(super) struct Args {
     /// Split files into parts of at most this many bytes, for hosts that limit a file's size.
     #[arg(long, value_parser = values::count(1000..=1_000_000_000_000))]
     part_bytes: Option<usize>,
-    /// Print what was done as one line of JSON, for a monitor: {"products", "pictures", "dim", "embedded",
-    /// "added", "changed", "removed", "refused", "projection", "because", "drift", "files", "seconds",
-    /// "changes", "refusals"}; docs/hosting.md says what each is.
+    /// Print what was done as one line of JSON, for a monitor: {"products", "pictures", "dim",
+    /// "embedded", "added", "changed", "removed", "refused", "projection", "because", "drift",
+    /// "files", "seconds", "changes", "refusals"}; docs/hosting.md says what each is.
     #[arg(long)]
     json: bool,
 }
@@ -148,7 +149,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let origin = Origin { lesson, rows: seen.rows };
     state.keep_origin(&manifest.file(Role::Index)?.sha256, &origin.write()?)?;
     let committed = folder.commit(&bytes, args.keep)?;
-    state.forget_unused()?;
+    // The new index is there: what cannot be tidied up now is for the next run.
+    for untidy in committed.untidy.iter().chain(&state.forget_unused().err()) {
+        output::remark(format_args!("note: {untidy}"));
+    }
     clock.done(Part::Publish);
 
     let outcome = Outcome {

@@ -1,5 +1,5 @@
-//! What an index was made from, as the state remembers it: the projection, what that was learnt from, and which picture each
-//! row shows.
+//! What an index was made from, as the state remembers it: the projection, what that was learnt
+//! from, and which picture each row shows.
 
 use serde::{Deserialize, Serialize};
 

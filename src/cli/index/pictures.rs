@@ -1,4 +1,5 @@
-//! Looking at pictures for an index: each once in its life, unless the networks or the thumbnails change.
+//! Looking at pictures for an index: each once in its life, unless the networks or the thumbnails
+//! change.
 
 use fast_image_resize::PixelType;
 use image::codecs::jpeg::JpegEncoder;
@@ -35,8 +36,8 @@ pub(super) struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    /// What an index needs of a picture, remembered from the moment that it is known. The inner error is the picture's, the
-    /// outer one that of the folder or the state, such as a full disk.
+    /// What an index needs of a picture, remembered from the moment that it is known. The inner
+    /// error is the picture's, the outer one that of the folder or the state, such as a full disk.
     pub(super) fn at(&self, shot: &Shot<'_>) -> Result<Result<Embedded>> {
         let known = self.state.look(shot.id, self.side).filter(|look| self.has_thumb(look));
         let seen = self.networks.remembered(self.state, shot.id);

@@ -10,8 +10,8 @@ use crate::cli::state::State;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Manifest, Role};
 
-/// What is known of the index that is there; `None` where a version wrote it that this one cannot read, or where it is
-/// damaged.
+/// What is known of the index that is there; `None` where a version wrote it that this one cannot
+/// read, or where it is damaged.
 pub(super) struct Previous {
     /// How many products it has; any version's manifest says so.
     pub(super) count: usize,

@@ -191,7 +191,7 @@ impl Outcome {
             Choice::Kept(drift) => ("kept", None, Some(drift)),
             Choice::Learnt(why) => ("learnt", Some(why.to_string()), None),
         };
-        let Committed { written, kept, removed } = self.committed;
+        let Committed { written, kept, removed, .. } = self.committed;
         Report {
             products: self.products,
             pictures: self.pictures,
