@@ -26,7 +26,8 @@ pub(super) enum Grounds {
 impl Grounds {
     /// Photos of a folder, each cut to the scene's shape. Those that cannot be read are said.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let Catalogue { items, pictures, .. } = catalogue::read(folder, &pictures::Args::default())?;
+        let Catalogue { items, pictures, .. } =
+            catalogue::read(folder, &pictures::Args::default())?;
         let mut photos = Vec::new();
         for item in items {
             match pictures.main(&item.product).and_then(|(_, picture)| fitted(&picture)) {
@@ -73,8 +74,11 @@ impl Dice {
         low + (high - low) * uniform(self.0)
     }
 
+    /// Most of what stands behind things is far from pure colours.
     fn colour(&mut self) -> [f32; 3] {
-        [0; 3].map(|_| self.roll(20.0, 235.0))
+        let pure = [0; 3].map(|_| self.roll(20.0, 235.0));
+        let grey = pure.iter().sum::<f32>() / 3.0;
+        mix([grey; 3], pure, self.roll(0.2, 0.8))
     }
 
     /// A colour not far from another.
@@ -223,10 +227,11 @@ mod tests {
         let again = Grounds::Made.picture(7).unwrap();
         assert!(again.rgb() == all[7].rgb(), "repeats");
         assert!((1..30).all(|i| all[i].rgb() != all[i - 1].rgb()));
-        let busy = all.iter().filter(|picture| {
-            let green: Vec<u8> = picture.rgb().iter().skip(1).step_by(3).copied().collect();
-            green.iter().max().unwrap() - green.iter().min().unwrap() > 30
-        });
+        let spread = |picture: &Picture, channel: usize| {
+            let values = picture.rgb().iter().skip(channel).step_by(3);
+            values.clone().max().unwrap() - values.min().unwrap()
+        };
+        let busy = all.iter().filter(|picture| (0..3).any(|c| spread(picture, c) > 30));
         assert!(busy.count() >= 25);
     }
 
