@@ -88,7 +88,7 @@ fn describe(bytes: &[u8]) -> Result<Value> {
         "input_size": spec.input.size,
         "mean": spec.input.mean,
         "std": spec.input.std,
-        "layout": format!("{:?}", spec.layout).to_uppercase(),
+        "layout": "NCHW",
         "layers": spec.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(),
         "dims": spec.layers.iter().map(|l| l.dim).collect::<Vec<_>>(),
         "engine": engine.runtime(),

@@ -51,7 +51,10 @@ mod winograd;
 
 pub use conv::Conv;
 pub use depthwise::Depthwise;
-pub use pool::{AddParams, add, average_pool, max_pool, quantise, requantise_map};
+pub use pool::{
+    AddParams, MultiplyParams, add, average_pool, look_up, max_pool, multiply, pad, quantise,
+    requantise_map,
+};
 pub use team::{Alone, Split, Team};
 
 use std::fmt;
@@ -256,7 +259,7 @@ fn nearest(x: f32) -> i32 {
 }
 
 /// Largest side or number of channels.
-const MAX_SIDE: usize = 1 << 14;
+pub(crate) const MAX_SIDE: usize = 1 << 14;
 
 /// Everything but the data of a quantised convolution.
 #[derive(Debug, Clone)]

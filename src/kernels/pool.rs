@@ -195,13 +195,88 @@ pub fn requantise_map(
     data: &[u8],
     out: &mut Rows<'_>,
 ) {
-    assert!(c > 0 && data.len().is_multiple_of(c));
-    out.check(data.len() / c, c);
     let table: [u8; 256] =
         std::array::from_fn(|code| requantise(code as i32 - i32::from(zero_point), scale, clamp));
+    look_up(c, &[table], data, out);
+}
+
+/// Any function of a code: one table for all channels, or one for each.
+///
+/// # Panics
+///
+/// When `data` is not a whole number of pixels of `c` channels that fit the output, or the tables are neither one nor `c`.
+pub fn look_up(c: usize, tables: &[[u8; 256]], data: &[u8], out: &mut Rows<'_>) {
+    assert!(c > 0 && data.len().is_multiple_of(c));
+    assert!(tables.len() == 1 || tables.len() == c);
+    out.check(data.len() / c, c);
     for (pixel, to) in data.chunks_exact(c).zip(out.data.chunks_exact_mut(out.stride)) {
-        for (code, from) in to[out.offset..out.offset + c].iter_mut().zip(pixel) {
-            *code = table[usize::from(*from)];
+        let to = &mut to[out.offset..out.offset + c];
+        if let [table] = tables {
+            for (code, from) in to.iter_mut().zip(pixel) {
+                *code = table[usize::from(*from)];
+            }
+        } else {
+            for ((code, from), table) in to.iter_mut().zip(pixel).zip(tables) {
+                *code = table[usize::from(*from)];
+            }
+        }
+    }
+}
+
+/// How two maps are multiplied.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MultiplyParams {
+    /// Codes of zero of the two inputs.
+    pub zero_points: [u8; 2],
+    /// Product of the inputs' scales / output scale.
+    pub scale: f32,
+    /// Output range.
+    pub clamp: Clamp,
+}
+
+/// Product of two maps of `c` channels, code by code; `b` may be one pixel, which stands for all.
+///
+/// # Panics
+///
+/// When lengths do not fit.
+pub fn multiply(p: &MultiplyParams, c: usize, a: &[u8], b: &[u8], out: &mut Rows<'_>) {
+    assert!(c > 0 && a.len().is_multiple_of(c) && (b.len() == a.len() || b.len() == c));
+    out.check(a.len() / c, c);
+    let [za, zb] = p.zero_points.map(i32::from);
+    let pixels = out.data.chunks_exact_mut(out.stride);
+    for ((to, a), b) in pixels.zip(a.chunks_exact(c)).zip(b.chunks_exact(c).cycle()) {
+        let to = &mut to[out.offset..out.offset + c];
+        for ((code, a), b) in to.iter_mut().zip(a).zip(b) {
+            *code = requantise((i32::from(*a) - za) * (i32::from(*b) - zb), p.scale, p.clamp);
+        }
+    }
+}
+
+/// Rows of a map with `before` rows and columns ahead of it, and `code` wherever it is not.
+///
+/// # Panics
+///
+/// When lengths do not agree with the shapes.
+pub fn pad(
+    input: Shape,
+    before: (usize, usize),
+    width: usize,
+    code: u8,
+    data: &[u8],
+    rows: Range<usize>,
+    out: &mut Rows<'_>,
+) {
+    let c = input.c;
+    assert!(data.len() == input.len() && before.1 + input.w <= width);
+    out.check(rows.len() * width, c);
+    for (line, y) in rows.enumerate() {
+        let own = y.checked_sub(before.0).filter(|y| *y < input.h);
+        for x in 0..width {
+            let to = &mut out.data[(line * width + x) * out.stride + out.offset..][..c];
+            match (own, x.checked_sub(before.1).filter(|x| *x < input.w)) {
+                (Some(y), Some(x)) => to.copy_from_slice(&data[(y * input.w + x) * c..][..c]),
+                _ => to.fill(code),
+            }
         }
     }
 }

@@ -1,15 +1,22 @@
 //! The network: an ONNX file that describes itself, and what it sees in a picture.
 
+#[cfg(feature = "tract")]
+mod dequantise;
 mod features;
+#[cfg(feature = "cli")]
+mod graph;
 mod int8;
 mod onnx;
 #[cfg(feature = "cli")]
 mod prepare;
 mod proto;
+#[cfg(feature = "tract")]
+mod shapes;
 mod spec;
 #[cfg(feature = "tract")]
 mod tract;
-#[cfg(feature = "cli")]
+mod window;
+#[cfg(feature = "tract")]
 mod write;
 
 use std::sync::{Mutex, PoisonError};
@@ -18,10 +25,10 @@ pub use features::{FeatureMap, Features};
 #[cfg(feature = "cli")]
 pub use int8::quantise::{RangeRule, Rounding};
 #[cfg(feature = "cli")]
-pub use prepare::{Calibration, PrepareOptions, Weights, prepare};
+pub use prepare::{Calibration, PrepareOptions, Prepared, Weights, prepare};
 #[cfg(feature = "cli")]
 pub(crate) use spec::parse_triple;
-pub use spec::{Layer, Layout, ModelSpec};
+pub use spec::{Layer, ModelSpec};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
@@ -72,6 +79,17 @@ impl Engine {
     pub fn runtime(&self) -> Runtime {
         if self.not_lowered.is_some() { Runtime::Tract } else { Runtime::Int8 }
     }
+
+    /// What a shop should know before it serves this network: that it needs another build of the engine, and why.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let why = self.not_lowered.as_ref()?;
+        Some(format!(
+            "this network does not run on the int8 engine, so browsers load pkg/full/, ten times the \
+             bytes, and take several times as long. Why: {why}. `lookalike model prepare --calibrate \
+             PICTURES` quantises a network; docs/networks.md says what runs then"
+        ))
+    }
 }
 
 /// What a run multiplies on one kind of inner loop.
@@ -99,9 +117,8 @@ impl Network {
         let layers: Vec<String> = spec.layers.iter().map(|l| l.name.clone()).collect();
         // The pooling at the end is for other runtimes; ours is weighted by the mask.
         onnx::cut(graph, &layers)?;
-        let nhwc = spec.layout == Layout::Nhwc;
         let isa = crate::kernels::Isa::best();
-        let runner = match int8::lower(graph, spec.input.size as usize, nhwc, &layers, isa) {
+        let runner = match int8::lower(graph, spec.input.size as usize, &layers, isa) {
             Ok(program) => Runner::Int8(Box::new(Int8::new(program, &spec))),
             Err(int8::NotLowered::Bad(error)) => return Err(error),
             #[cfg(feature = "tract")]

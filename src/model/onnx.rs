@@ -9,8 +9,9 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use super::proto::{
-    DataLocation, DataType, DimValue, Dimension, GraphProto, ModelProto, TensorProto,
-    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    AttributeProto, AttributeType, DataLocation, DataType, DimValue, Dimension, GraphProto,
+    ModelProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    ValueInfoProto,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -38,17 +39,7 @@ pub(super) fn decode(bytes: impl Into<Bytes>) -> Result<ModelProto> {
         check_tensor(tensor).map_err(|e| e.at(format_args!("tensor {:?}", tensor.name)))?;
     }
     for node in &graph.node {
-        for attribute in &node.attribute {
-            if let Some(tensor) = &attribute.t {
-                check_tensor(tensor).map_err(|e| e.at(format_args!("node {:?}", node.name)))?;
-            }
-            if attribute.g.is_some() || !attribute.graphs.is_empty() {
-                return Err(bad(format!(
-                    "node {:?} ({}): control flow is not supported; export the network without it",
-                    node.name, node.op_type
-                )));
-            }
-        }
+        check_attributes(node).map_err(|e| e.at(place(node)))?;
     }
     Ok(model)
 }
@@ -102,13 +93,15 @@ fn check_tensor(tensor: &TensorProto) -> Result<()> {
     Ok(())
 }
 
-/// The number of elements that a tensor's shape declares.
+/// The number of elements that a tensor's shape declares. A side of 0 does not excuse the others.
 fn elements(tensor: &TensorProto) -> Result<u64> {
-    let count = tensor.dims.iter().try_fold(1u64, |product, &dim| {
-        u64::try_from(dim).ok().and_then(|dim| product.checked_mul(dim))
+    let sides = tensor.dims.iter().try_fold(1u64, |product, &dim| {
+        u64::try_from(dim).ok().and_then(|dim| product.checked_mul(dim.max(1)))
     });
-    match count {
-        Some(count) if count <= MAX_ELEMENTS => Ok(count),
+    match sides {
+        Some(count) if count <= MAX_ELEMENTS => {
+            Ok(if tensor.dims.contains(&0) { 0 } else { count })
+        }
         _ => Err(bad(format!("its shape {:?} is negative or too large", tensor.dims))),
     }
 }
@@ -138,6 +131,87 @@ pub(super) fn floats(tensor: &TensorProto) -> Result<Vec<f32>> {
     })
 }
 
+/// The attributes that this crate or tract reads, each with the type that it has to be of.
+const ATTRIBUTES: [(&str, AttributeType); 24] = [
+    ("strides", AttributeType::Ints),
+    ("pads", AttributeType::Ints),
+    ("dilations", AttributeType::Ints),
+    ("kernel_shape", AttributeType::Ints),
+    ("axes", AttributeType::Ints),
+    ("perm", AttributeType::Ints),
+    ("split", AttributeType::Ints),
+    ("shape", AttributeType::Ints),
+    ("axis", AttributeType::Int),
+    ("group", AttributeType::Int),
+    ("keepdims", AttributeType::Int),
+    ("ceil_mode", AttributeType::Int),
+    ("count_include_pad", AttributeType::Int),
+    ("storage_order", AttributeType::Int),
+    ("to", AttributeType::Int),
+    ("size", AttributeType::Int),
+    ("blocksize", AttributeType::Int),
+    ("transA", AttributeType::Int),
+    ("transB", AttributeType::Int),
+    ("epsilon", AttributeType::Float),
+    ("alpha", AttributeType::Float),
+    ("beta", AttributeType::Float),
+    ("auto_pad", AttributeType::String),
+    ("mode", AttributeType::String),
+];
+
+/// Whether a node's attributes are each there once, and of the type that they have to be.
+fn check_attributes(node: &NodeProto) -> Result<()> {
+    for (i, attribute) in node.attribute.iter().enumerate() {
+        let name = attribute.name.as_str();
+        if node.attribute[..i].iter().any(|other| other.name == name) {
+            return Err(bad(format!("attribute {name} is there twice")));
+        }
+        let wanted = ATTRIBUTES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+        // Files of old exporters leave the type out.
+        let given = AttributeType::try_from(attribute.r#type).unwrap_or(AttributeType::Undefined);
+        if wanted.is_some_and(|wanted| given != wanted && given != AttributeType::Undefined) {
+            return Err(bad(format!("attribute {name} is of the wrong type")));
+        }
+        if attribute.g.is_some() || !attribute.graphs.is_empty() {
+            return Err(bad("control flow is not supported; export the network without it"));
+        }
+        if let Some(tensor) = &attribute.t {
+            check_tensor(tensor).map_err(|e| e.at(format_args!("attribute {name}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a message points to.
+pub(super) fn place(node: &NodeProto) -> String {
+    let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
+    format!("node {:?} ({})", name.map_or("", String::as_str), node.op_type)
+}
+
+fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+    node.attribute.iter().find(|a| a.name == name)
+}
+
+/// An integer attribute; `None` where it is not there.
+pub(super) fn int(node: &NodeProto, name: &str) -> Option<i64> {
+    attribute(node, name).map(|a| a.i)
+}
+
+/// A real attribute.
+pub(super) fn real(node: &NodeProto, name: &str) -> Option<f32> {
+    attribute(node, name).map(|a| a.f)
+}
+
+/// An attribute of several integers.
+pub(super) fn ints<'a>(node: &'a NodeProto, name: &str) -> Option<&'a [i64]> {
+    attribute(node, name).map(|a| &a.ints[..])
+}
+
+/// An attribute of text; empty where it is not there.
+pub(super) fn text<'a>(node: &'a NodeProto, name: &str) -> &'a [u8] {
+    attribute(node, name).map_or(&b""[..], |a| &a.s[..])
+}
+
 /// A little-endian `f32` tensor.
 #[cfg(feature = "tract")]
 pub(super) fn float_tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
@@ -162,6 +236,45 @@ pub(super) fn value_info(name: &str, dims: &[Option<i64>]) -> ValueInfoProto {
             }),
         }),
     }
+}
+
+/// The dimensions of a graph input, `None` where not fixed.
+#[cfg(feature = "tract")]
+pub(super) fn dims(info: &ValueInfoProto) -> Option<Vec<Option<i64>>> {
+    let tensor = info.r#type.as_ref()?.tensor_type.as_ref()?;
+    let dims = tensor.shape.as_ref()?.dim.iter().map(|d| match d.value {
+        Some(DimValue::Value(v)) if v > 0 => Some(v),
+        _ => None,
+    });
+    Some(dims.collect())
+}
+
+/// The one graph input that is not an initializer.
+#[cfg(feature = "tract")]
+pub(super) fn input(graph: &GraphProto) -> Result<&ValueInfoProto> {
+    let stored: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let mut inputs = graph.input.iter().filter(|i| !stored.contains(i.name.as_str()));
+    match (inputs.next(), inputs.next()) {
+        (Some(input), None) => Ok(input),
+        (None, _) => Err(bad("what was chosen of the network does not depend on an input")),
+        (Some(_), Some(second)) => Err(bad(format!(
+            "the network has a second input, {:?}; an image network with one is needed",
+            second.name
+        ))),
+    }
+}
+
+/// The numbers of a stored tensor that differs from channel to channel alone, where it meets a tensor of `rank` axes: one
+/// for each channel, or one for all.
+pub(super) fn along_channels(tensor: &TensorProto, rank: usize) -> Option<Vec<f32>> {
+    if tensor.data_type != DataType::Float as i32 || tensor.dims.len() > rank {
+        return None;
+    }
+    let ahead = rank - tensor.dims.len();
+    if tensor.dims.iter().enumerate().any(|(i, d)| *d != 1 && ahead + i != 1) {
+        return None;
+    }
+    floats(tensor).ok().filter(|v| !v.is_empty())
 }
 
 /// Keeps only what the tensors in `outputs` depend on, and makes them the graph's outputs.
@@ -198,6 +311,13 @@ pub(super) fn cut(graph: &mut GraphProto, outputs: &[String]) -> Result<()> {
     graph.input.retain(|i| used.contains(&i.name));
     graph.output = outputs.iter().map(|name| value_info(name, &[None; 4])).collect();
     Ok(())
+}
+
+/// The version of the operators that the file uses; 0 if it does not say.
+#[cfg(feature = "tract")]
+pub(super) fn opset(model: &ModelProto) -> i64 {
+    let standard = |domain: &str| matches!(domain, "" | "ai.onnx");
+    model.opset_import.iter().find(|o| standard(&o.domain)).map_or(0, |o| o.version)
 }
 
 /// The value of a metadata entry.

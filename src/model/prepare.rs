@@ -1,16 +1,18 @@
 //! Any ONNX image network -> one that this crate serves: cut at the layers that matter, BatchNorm
 //! folded, weights as int8 per output channel, describing itself. Native only.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use rayon::prelude::*;
 
+use super::graph::{self, Draft};
 use super::int8::patches::{AllMoments, Sample, Sources};
 use super::int8::quantise::{self, Observed, RangeRule, Rounder, Rounding};
 use super::onnx::{self, bad};
-use super::proto::{GraphProto, ModelProto, TensorProto};
-use super::spec::{Layer, Layout, ModelSpec};
-use super::tract::{self, Plan};
+use super::proto::{DataType, GraphProto, ModelProto};
+use super::shapes::{self, Facts};
+use super::spec::{Layer, ModelSpec};
+use super::tract::Plan;
 use super::write;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
@@ -62,54 +64,68 @@ pub struct Calibration<'a> {
     pub seen: &'a (dyn Fn() + Sync),
 }
 
-/// Prepares a network; gives the bytes of the new ONNX file and what it says of itself.
+/// A network that was prepared.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The new ONNX file.
+    pub bytes: Vec<u8>,
+    /// What it says of itself.
+    pub spec: ModelSpec,
+    /// For people: what was changed that they should know.
+    pub notes: Vec<String>,
+}
+
+/// Prepares a network.
+///
+/// Without a calibration only the weights become int8, and the network runs in real numbers.
 ///
 /// # Errors
 /// `BadModel` if the file is damaged, is not an image network, or has no such layer; the message
-/// then lists layers that it has.
-///
-/// Without a calibration only the weights become int8, and the network runs in real numbers.
+/// then lists layers that it has. `BadQuery` if the options cannot be meant.
 pub fn prepare(
     bytes: Vec<u8>,
     options: &PrepareOptions,
     calibration: Option<&Calibration<'_>>,
-) -> Result<(Vec<u8>, ModelSpec)> {
+) -> Result<Prepared> {
+    check_scale(options)?;
     let mut model = onnx::decode(bytes)?;
-    let opset = model
-        .opset_import
-        .iter_mut()
-        .find(|o| o.domain.is_empty() || o.domain == "ai.onnx")
-        .ok_or_else(|| bad("the file does not say which ONNX operator set it uses"))?;
-    if opset.version < MIN_OPSET {
+    let version = onnx::opset(&model);
+    if version == 0 {
+        return Err(bad("the file does not say which ONNX operator set it uses"));
+    }
+    if version < MIN_OPSET {
         return Err(bad(format!(
-            "the network uses ONNX operator set {}; export it again with {MIN_OPSET} or later",
-            opset.version
+            "the network uses ONNX operator set {version}; export it again with {MIN_OPSET} or later"
         )));
     }
     model.ir_version = model.ir_version.max(8);
     if options.layers.is_empty() {
         return Err(bad("no layer was named: choose one or more with --layer"));
     }
-    let layers: Vec<String> = options
+    graph::only_f32(&mut model)?;
+    shapes::sort(onnx::graph_mut(&mut model)?)?;
+    let mut layers: Vec<String> = options
         .layers
         .iter()
-        .map(|name| resolve(onnx::graph(&model)?, name))
+        .map(|name| graph::resolve(onnx::graph(&model)?, name))
         .collect::<Result<_>>()?;
     onnx::cut(onnx::graph_mut(&mut model)?, &layers)?;
 
-    let (input_name, layout, size) = understand_input(onnx::graph(&model)?, options.input_size)?;
-    let input = InputSpec { size, mean: options.mean, std: options.std };
+    let mut notes = Vec::new();
+    let taken = understand_input(onnx::graph(&model)?, options.input_size)?;
+    let mut input = InputSpec { size: taken.size, mean: options.mean, std: options.std };
+    if taken.bytes {
+        input = of_bytes(input, &mut notes)?;
+    }
     input.validate()?;
-    let side = i64::from(size);
-    let shape = match layout {
-        Layout::Nchw => [1, 3, side, side],
-        Layout::Nhwc => [1, side, side, 3],
-    };
+    let side = i64::from(input.size);
+    let shape = if taken.nhwc { [1, side, side, 3] } else { [1, 3, side, side] };
     let graph = onnx::graph_mut(&mut model)?;
-    graph.input = vec![onnx::value_info(&input_name, &shape.map(Some))];
-
-    fold_batch_norm(graph)?;
-    let ranks_and_dims = tract::layer_dims(&model, &input, layout)?;
+    graph.input = vec![onnx::value_info(&taken.name, &shape.map(Some))];
+    let mut draft = Draft { model: &mut model, layers: &mut layers, input: &mut input, notes };
+    let facts = draft.tidy(taken.nhwc)?;
+    let notes = draft.notes;
+    let ranks_and_dims = layer_dims(&facts, &layers)?;
     match calibration {
         None if options.weights == Weights::Real => {}
         None => quantise_weights(onnx::graph_mut(&mut model)?)?,
@@ -122,20 +138,7 @@ pub fn prepare(
                     return Err(Error::new(ErrorKind::BadQuery, context));
                 }
             };
-            let sources = match calibration.rounding {
-                Rounding::Nearest => None,
-                Rounding::Compensated => Some(Sources::of(onnx::graph(&model)?, &input_name)),
-            };
-            let (observed, moments) =
-                observe(&model, &layers, &input, layout, calibration, sources.as_ref())?;
-            let ranges = observed
-                .iter()
-                .map(|(name, seen)| (name.clone(), seen.range(calibration.range)))
-                .collect();
-            let graph = onnx::graph_mut(&mut model)?;
-            let moments = sources.as_ref().map(|sources| (sources, &moments[..]));
-            let rounder = Rounder { max: weight_max, moments };
-            quantise::apply(graph, &layers, input_range(&input), &ranges, &rounder)?;
+            calibrate(&mut model, &layers, &input, calibration, weight_max)?;
         }
     }
     let graph = onnx::graph_mut(&mut model)?;
@@ -146,11 +149,89 @@ pub fn prepare(
         .collect();
     add_pooling(graph, &layers, &ranks_and_dims);
 
-    let spec = ModelSpec { name: options.name.clone(), input, layout, layers };
+    let spec = ModelSpec { name: options.name.clone(), input, layers };
     spec.write(&mut model);
     model.producer_name = "lookalike".into();
     model.producer_version = env!("CARGO_PKG_VERSION").into();
-    Ok((write::encode(&model), spec))
+    Ok(Prepared { bytes: write::encode(&model), spec, notes })
+}
+
+/// Means and deviations that are of 0..=255, as many recipes give them.
+fn check_scale(options: &PrepareOptions) -> Result<()> {
+    let large = |values: &[f32; 3], most: f32| values.iter().any(|x| x.abs() > most);
+    if !large(&options.mean, 2.0) && !large(&options.std, 8.0) {
+        return Ok(());
+    }
+    let list = |values: [f32; 3]| values.map(|x| format!("{:.4}", x / 255.0)).join(",");
+    Err(Error::new(
+        ErrorKind::BadQuery,
+        format!(
+            "--mean {:?} and --std {:?} are of pixels from 0 to 255; here they are from 0 to 1, so \
+             divide both by 255: --mean {} --std {}",
+            options.mean,
+            options.std,
+            list(options.mean),
+            list(options.std)
+        ),
+    ))
+}
+
+/// The input of a network that takes bytes, as real numbers from 0 to 255.
+fn of_bytes(input: InputSpec, notes: &mut Vec<String>) -> Result<InputSpec> {
+    if (input.mean, input.std) != ([0.0; 3], [1.0; 3]) {
+        return Err(Error::new(
+            ErrorKind::BadQuery,
+            "the network takes bytes from 0 to 255 (uint8) and scales them itself: leave --mean and \
+             --std out",
+        ));
+    }
+    notes.push(
+        "the network takes bytes from 0 to 255 (uint8); it is given the same as real numbers"
+            .into(),
+    );
+    Ok(InputSpec { std: [1.0 / 255.0; 3], ..input })
+}
+
+/// Rank and number of features of each layer.
+fn layer_dims(facts: &Facts, layers: &[String]) -> Result<Vec<(usize, usize)>> {
+    let one = |layer: &String| match facts.get(layer).map(|fact| &fact.dims[..]) {
+        Some(dims @ ([1, c] | [1, c, _, _])) => Ok((dims.len(), *c)),
+        dims => Err(bad(format!(
+            "layer {layer:?} has shape {:?}; a feature map [1, channels, height, width] or a vector \
+             [1, channels] is needed",
+            dims.unwrap_or_default()
+        ))),
+    };
+    layers.iter().map(one).collect()
+}
+
+/// Quantises weights and activations for what the pictures give.
+fn calibrate(
+    model: &mut ModelProto,
+    layers: &[String],
+    input: &InputSpec,
+    calibration: &Calibration<'_>,
+    weight_max: f32,
+) -> Result<()> {
+    if let Some(node) = onnx::graph(model)?.node.iter().find(|n| n.op_type == "QuantizeLinear") {
+        return Err(bad(
+            "the network is quantised already: give the one with real numbers, or leave \
+             --calibrate out",
+        )
+        .at(onnx::place(node)));
+    }
+    let name = onnx::input(onnx::graph(model)?)?.name.clone();
+    let sources = match calibration.rounding {
+        Rounding::Nearest => None,
+        Rounding::Compensated => Some(Sources::of(onnx::graph(model)?, &name)),
+    };
+    let (observed, moments) = observe(model, layers, input, calibration, sources.as_ref())?;
+    let ranges =
+        observed.iter().map(|(name, seen)| (name.clone(), seen.range(calibration.range))).collect();
+    let graph = onnx::graph_mut(model)?;
+    let moments = sources.as_ref().map(|sources| (sources, &moments[..]));
+    let rounder = Rounder { max: weight_max, moments };
+    quantise::apply(graph, layers, input_range(input), &ranges, &rounder)
 }
 
 /// What pixels become: the range that the input's codes have to cover.
@@ -172,7 +253,6 @@ fn observe(
     model: &ModelProto,
     layers: &[String],
     input: &InputSpec,
-    layout: Layout,
     calibration: &Calibration<'_>,
     sources: Option<&Sources>,
 ) -> Result<(BTreeMap<String, Observed>, AllMoments)> {
@@ -187,9 +267,9 @@ fn observe(
     let more = tensors.into_iter().filter(|name| !known.contains(name));
     let all: Vec<&str> = names.iter().map(String::as_str).chain(more).collect();
     graph.output = all.iter().map(|name| onnx::value_info(name, &[None; 4])).collect();
-    let plan = Plan::new(&watched, input, layout)?;
+    let plan = Plan::new(&watched, input)?;
     let one = |(i, picture): (usize, &Picture)| -> Result<(Vec<Observed>, Sample)> {
-        let outputs = plan.run(&resize(picture, input.size)?, input, layout)?;
+        let outputs = plan.run(&resize(picture, input.size)?, input)?;
         let mut seen = Vec::new();
         for (name, output) in names.iter().zip(&outputs) {
             if !output.values.iter().all(|v| v.is_finite()) {
@@ -225,39 +305,20 @@ fn observe(
     Ok((observed, moments))
 }
 
-/// The tensor that `name` means: a tensor's own name, or a node's for its first output.
-fn resolve(graph: &GraphProto, name: &str) -> Result<String> {
-    if graph.node.iter().any(|n| n.output.iter().any(|o| o == name)) {
-        return Ok(name.to_owned());
-    }
-    if let Some(output) = graph.node.iter().find(|n| n.name == name).and_then(|n| n.output.first())
-    {
-        return Ok(output.clone());
-    }
-    Err(bad(format!(
-        "the network has no layer {name:?}; some that it has: {}",
-        layer_names(graph).join(", ")
-    )))
+/// What a network takes.
+#[derive(Debug)]
+struct Taken {
+    name: String,
+    /// `[1, size, size, 3]`, TensorFlow's habit, instead of `[1, 3, size, size]`.
+    nhwc: bool,
+    size: u32,
+    /// Bytes instead of real numbers.
+    bytes: bool,
 }
 
-/// Names worth cutting at: where branches join, else the last operators.
-fn layer_names(graph: &GraphProto) -> Vec<String> {
-    let of = |kinds: &[&str]| -> Vec<String> {
-        graph
-            .node
-            .iter()
-            .filter(|n| kinds.contains(&n.op_type.as_str()))
-            .filter_map(|n| n.output.first().cloned())
-            .collect()
-    };
-    let joins = of(&["Concat", "Add"]);
-    if joins.is_empty() { of(&["Relu", "Clip", "Conv"]) } else { joins }
-}
-
-/// Name, axis order and side of the input.
-fn understand_input(graph: &GraphProto, size: Option<u32>) -> Result<(String, Layout, u32)> {
-    let input = write::input(graph)?;
-    let dims = write::dims(input).unwrap_or_default();
+fn understand_input(graph: &GraphProto, size: Option<u32>) -> Result<Taken> {
+    let input = onnx::input(graph)?;
+    let dims = onnx::dims(input).unwrap_or_default();
     let not_a_picture = || {
         bad(format!(
             "input {:?} has shape {dims:?}; a network that takes one RGB picture, [1, 3, size, \
@@ -269,9 +330,9 @@ fn understand_input(graph: &GraphProto, size: Option<u32>) -> Result<(String, La
     if batch.is_some_and(|n| n != 1) {
         return Err(not_a_picture());
     }
-    let (layout, height, width) = match (a, c) {
-        (Some(3), _) => (Layout::Nchw, b, c),
-        (_, Some(3)) => (Layout::Nhwc, a, b),
+    let (nhwc, height, width) = match (a, c) {
+        (Some(3), _) => (false, b, c),
+        (_, Some(3)) => (true, a, b),
         _ => return Err(not_a_picture()),
     };
     let fixed = |side: Option<i64>| side.and_then(|s| u32::try_from(s).ok());
@@ -287,90 +348,19 @@ fn understand_input(graph: &GraphProto, size: Option<u32>) -> Result<(String, La
             return Err(bad("the file does not fix the input's size: give --input-size"));
         }
     };
-    Ok((input.name.clone(), layout, side))
-}
-
-/// `BatchNormalization` behind a `Conv` that nobody else reads becomes part of the convolution.
-fn fold_batch_norm(graph: &mut GraphProto) -> Result<()> {
-    let mut readers: HashMap<String, usize> = HashMap::new();
-    for name in graph.node.iter().flat_map(|n| &n.input).chain(graph.output.iter().map(|o| &o.name))
-    {
-        *readers.entry(name.clone()).or_default() += 1;
-    }
-    let mut norm = 0;
-    while norm < graph.node.len() {
-        let folded = graph.node[norm].op_type == "BatchNormalization" && {
-            let source = graph.node[norm].input.first().cloned().unwrap_or_default();
-            let conv = graph
-                .node
-                .iter()
-                .position(|n| n.op_type == "Conv" && n.output.first() == Some(&source));
-            match conv {
-                Some(conv) if readers.get(&source) == Some(&1) => fold_one(graph, conv, norm)?,
-                _ => false,
-            }
-        };
-        if folded {
-            graph.node.remove(norm);
-        } else {
-            norm += 1;
+    let kind =
+        input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).map_or(0, |t| t.elem_type);
+    let bytes = match DataType::try_from(kind) {
+        Ok(DataType::Undefined | DataType::Float) => false,
+        Ok(DataType::Uint8) => true,
+        kind => {
+            return Err(bad(format!(
+                "input {:?} is of type {kind:?}; a network that takes float32 or uint8 is needed",
+                input.name
+            )));
         }
-    }
-    Ok(())
-}
-
-/// Whether the pair could be folded: it cannot where weights are computed or shared.
-fn fold_one(graph: &mut GraphProto, conv: usize, norm: usize) -> Result<bool> {
-    let stored = |name: Option<&String>| graph.initializer.iter().find(|t| Some(&t.name) == name);
-    let (conv_node, norm_node) = (&graph.node[conv], &graph.node[norm]);
-    let weights_name = conv_node.input.get(1);
-    let shared =
-        graph.node.iter().flat_map(|n| &n.input).filter(|name| Some(*name) == weights_name).count();
-    let parameters = [1, 2, 3, 4].map(|i| stored(norm_node.input.get(i)));
-    let ([Some(gamma), Some(beta), Some(mean), Some(var)], Some(weights), 1) =
-        (parameters, stored(weights_name), shared)
-    else {
-        return Ok(false);
     };
-    let epsilon = norm_node.attribute.iter().find(|a| a.name == "epsilon").map_or(1e-5, |a| a.f);
-    let (gamma, beta, mean, var) =
-        (onnx::floats(gamma)?, onnx::floats(beta)?, onnx::floats(mean)?, onnx::floats(var)?);
-    let channels = weights.dims.first().map_or(0, |&d| d as usize);
-    let old_bias = match conv_node.input.get(2).filter(|name| !name.is_empty()) {
-        None => vec![0.0; channels],
-        name => match stored(name) {
-            Some(bias) => onnx::floats(bias)?,
-            None => return Ok(false),
-        },
-    };
-    if channels == 0 || [&gamma, &beta, &mean, &var, &old_bias].iter().any(|v| v.len() != channels)
-    {
-        return Err(bad(format!("node {:?}: BatchNormalization does not fit", norm_node.name)));
-    }
-    let factor: Vec<f32> = gamma.iter().zip(&var).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
-    let mut values = onnx::floats(weights)?;
-    let per_channel = values.len() / channels;
-    for (chunk, f) in values.chunks_mut(per_channel.max(1)).zip(&factor) {
-        chunk.iter_mut().for_each(|w| *w *= f);
-    }
-    let bias: Vec<f32> =
-        (0..channels).map(|c| (old_bias[c] - mean[c]) * factor[c] + beta[c]).collect();
-    let weights = onnx::float_tensor(&weights.name, &weights.dims, &values);
-    let bias =
-        onnx::float_tensor(&format!("{}.folded_bias", weights.name), &[channels as i64], &bias);
-    let output = norm_node.output[0].clone();
-    let conv_node = &mut graph.node[conv];
-    conv_node.input.truncate(2);
-    conv_node.input.push(bias.name.clone());
-    conv_node.output[0] = output;
-    replace_initializer(graph, weights);
-    replace_initializer(graph, bias);
-    Ok(true)
-}
-
-fn replace_initializer(graph: &mut GraphProto, tensor: TensorProto) {
-    graph.initializer.retain(|t| t.name != tensor.name);
-    graph.initializer.push(tensor);
+    Ok(Taken { name: input.name.clone(), nhwc, size: side, bytes })
 }
 
 /// Stores the weights of convolutions and dense layers as int8, symmetric per output channel,
@@ -448,11 +438,11 @@ mod tests {
     use crate::model::proto::{DimValue, Dimension};
 
     /// The tiny network with other dimensions of its input; `None` is not fixed.
-    fn understood(dims: &[Option<i64>], size: Option<u32>) -> Result<(String, Layout, u32)> {
+    fn understood(dims: &[Option<i64>], size: Option<u32>) -> Result<(bool, u32)> {
         let file: &[u8] = include_bytes!("../../tests/models/tiny.onnx");
         let mut model = onnx::decode(file.to_vec())?;
         let graph = onnx::graph_mut(&mut model)?;
-        let name = write::input(graph)?.name.clone();
+        let name = onnx::input(graph)?.name.clone();
         let value = |dim: &Option<i64>| Dimension {
             value: Some(dim.map_or_else(|| DimValue::Param("any".into()), DimValue::Value)),
         };
@@ -461,17 +451,15 @@ mod tests {
             .and_then(|i| i.r#type.as_mut()?.tensor_type.as_mut()?.shape.as_mut())
             .expect("the tiny network's input has a shape");
         shape.dim = dims.iter().map(value).collect();
-        understand_input(graph, size)
+        understand_input(graph, size).map(|taken| (taken.nhwc, taken.size))
     }
 
     #[test]
     fn sizes_that_are_not_fixed_have_to_be_given() {
         let free = [None, Some(3), None, None];
-        let (_, layout, side) = understood(&free, Some(64)).unwrap();
-        assert_eq!((layout, side), (Layout::Nchw, 64));
-        let (_, layout, side) = understood(&[Some(1), None, None, Some(3)], Some(64)).unwrap();
-        assert_eq!((layout, side), (Layout::Nhwc, 64));
-        assert_eq!(understood(&[None, Some(3), Some(32), None], None).unwrap().2, 32);
+        assert_eq!(understood(&free, Some(64)).unwrap(), (false, 64));
+        assert_eq!(understood(&[Some(1), None, None, Some(3)], Some(64)).unwrap(), (true, 64));
+        assert_eq!(understood(&[None, Some(3), Some(32), None], None).unwrap().1, 32);
         assert!(understood(&free, None).unwrap_err().to_string().contains("--input-size"));
         for dims in [
             &[None, None, None, None][..],

@@ -9,15 +9,8 @@ use crate::preprocess::InputSpec;
 
 /// Version of the metadata keys below.
 const FORMAT: &str = "1";
-
-/// The order of a network's input axes. All have a batch axis of 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// `[1][3][size][size]`, PyTorch's habit.
-    Nchw,
-    /// `[1][size][size][3]`, TensorFlow's habit.
-    Nhwc,
-}
+/// The order of the input's axes, `[1][3][size][size]`: `lookalike model prepare` turns others.
+const LAYOUT: &str = "NCHW";
 
 /// A layer whose pooled features go into the embedding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +28,6 @@ pub struct ModelSpec {
     pub name: String,
     /// Size and normalisation of the input.
     pub input: InputSpec,
-    /// Order of the input's axes.
-    pub layout: Layout,
     /// The layers that are pooled and joined, in this order.
     pub layers: Vec<Layer>,
 }
@@ -79,11 +70,12 @@ impl ModelSpec {
             std: triple("std")?,
         };
         input.validate()?;
-        let layout = match get("layout")? {
-            "NCHW" => Layout::Nchw,
-            "NHWC" => Layout::Nhwc,
-            other => return Err(unclear("layout", other)),
-        };
+        let layout = get("layout")?;
+        if layout != LAYOUT {
+            return Err(bad(format!(
+                "the model's input is {layout}, this version reads {LAYOUT}: prepare it again"
+            )));
+        }
         let (names, dims) = (get("layers")?, get("dims")?);
         let dims: Vec<usize> = dims
             .split(',')
@@ -98,7 +90,7 @@ impl ModelSpec {
         if names.split(',').count() != dims.len() {
             return Err(bad(format!("{} dims for the layers {names}", dims.len())));
         }
-        Ok(Self { name: get("name")?.to_owned(), input, layout, layers })
+        Ok(Self { name: get("name")?.to_owned(), input, layers })
     }
 
     /// Writes the metadata.
@@ -106,15 +98,11 @@ impl ModelSpec {
     pub(super) fn write(&self, model: &mut ModelProto) {
         let join = |values: Vec<String>| values.join(",");
         let triple = |values: [f32; 3]| join(values.map(|v| v.to_string()).to_vec());
-        let layout = match self.layout {
-            Layout::Nchw => "NCHW",
-            Layout::Nhwc => "NHWC",
-        };
         for (key, value) in [
             ("format", FORMAT.to_owned()),
             ("name", self.name.clone()),
             ("input_size", self.input.size.to_string()),
-            ("layout", layout.to_owned()),
+            ("layout", LAYOUT.to_owned()),
             ("mean", triple(self.input.mean)),
             ("std", triple(self.input.std)),
             ("layers", join(self.layers.iter().map(|l| l.name.clone()).collect())),
@@ -144,7 +132,6 @@ mod tests {
         let spec = ModelSpec {
             name: "tiny".into(),
             input: InputSpec { size: 32, mean: [0.485, 0.456, 0.406], std: [0.25; 3] },
-            layout: Layout::Nhwc,
             layers: vec![Layer { name: "a/b".into(), dim: 8 }, Layer { name: "c".into(), dim: 16 }],
         };
         let mut model = ModelProto::default();
@@ -158,6 +145,7 @@ mod tests {
             ("input_size", "0"),
             ("std", "0,0,0"),
             ("format", "9"),
+            ("layout", "NHWC"),
         ] {
             let mut broken = model.clone();
             set_metadata(&mut broken, &format!("lookalike.{key}"), value.into());

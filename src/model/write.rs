@@ -1,23 +1,21 @@
-//! Making and changing ONNX files. Native only.
+//! Making and changing ONNX files.
 
-use std::collections::HashSet;
-
+#[cfg(feature = "cli")]
 use prost::Message;
 
-use super::onnx::bad;
-use super::proto::{
-    AttributeProto, AttributeType, DataType, DimValue, GraphProto, ModelProto, NodeProto,
-    StringStringEntryProto, TensorProto, ValueInfoProto,
-};
-use crate::error::Result;
+use super::proto::{AttributeProto, AttributeType, DataType, NodeProto, TensorProto};
+#[cfg(feature = "cli")]
+use super::proto::{ModelProto, StringStringEntryProto};
 
 /// Serialises a model.
+#[cfg(feature = "cli")]
 #[must_use]
 pub(super) fn encode(model: &ModelProto) -> Vec<u8> {
     model.encode_to_vec()
 }
 
 /// An `int8` tensor.
+#[cfg(feature = "cli")]
 pub(super) fn int8_tensor(name: &str, dims: &[i64], values: &[i8]) -> TensorProto {
     TensorProto {
         name: name.into(),
@@ -40,43 +38,44 @@ pub(super) fn node(
         name: output.into(),
         input: inputs.iter().map(ToString::to_string).collect(),
         output: vec![output.into()],
-        attribute: ints
-            .iter()
-            .map(|&(name, i)| AttributeProto {
-                name: name.into(),
-                r#type: AttributeType::Int as i32,
-                i,
-                ..AttributeProto::default()
-            })
-            .collect(),
+        attribute: ints.iter().map(|&(name, i)| int_attribute(name, i)).collect(),
         ..NodeProto::default()
     }
 }
 
-/// The dimensions of a graph input, `None` where not fixed.
-pub(super) fn dims(info: &ValueInfoProto) -> Option<Vec<Option<i64>>> {
-    let tensor = info.r#type.as_ref()?.tensor_type.as_ref()?;
-    let dims = tensor.shape.as_ref()?.dim.iter().map(|d| match d.value {
-        Some(DimValue::Value(v)) if v > 0 => Some(v),
-        _ => None,
-    });
-    Some(dims.collect())
-}
-
-/// The one graph input that is not an initializer.
-pub(super) fn input(graph: &GraphProto) -> Result<&ValueInfoProto> {
-    let stored: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
-    let mut inputs = graph.input.iter().filter(|i| !stored.contains(i.name.as_str()));
-    match (inputs.next(), inputs.next()) {
-        (Some(input), None) => Ok(input),
-        (None, _) => Err(bad("the network has no input")),
-        (Some(_), Some(second)) => Err(bad(format!(
-            "the network has a second input, {:?}; an image network with one is needed",
-            second.name
-        ))),
+/// An integer attribute.
+pub(super) fn int_attribute(name: &str, i: i64) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Int as i32,
+        i,
+        ..AttributeProto::default()
     }
 }
 
+/// An attribute of several integers.
+#[cfg(feature = "cli")]
+pub(super) fn ints_attribute(name: &str, ints: Vec<i64>) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Ints as i32,
+        ints,
+        ..AttributeProto::default()
+    }
+}
+
+/// A vector of `int64`.
+pub(super) fn int64_tensor(name: &str, values: &[i64]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: vec![values.len() as i64],
+        data_type: DataType::Int64 as i32,
+        raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>().into(),
+        ..TensorProto::default()
+    }
+}
+
+#[cfg(feature = "cli")]
 /// Sets a metadata entry, replacing one of the same key.
 pub(super) fn set_metadata(model: &mut ModelProto, key: &str, value: String) {
     model.metadata_props.retain(|p| p.key != key);

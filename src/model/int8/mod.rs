@@ -4,6 +4,7 @@
 //! of scale over `u8` maps in NHWC, concatenations done by writing in place, buffers shared by what does not live at the
 //! same time. A graph with anything else in it is left to tract, and [`NotLowered`] says why.
 
+mod curve;
 mod lower;
 #[cfg(feature = "cli")]
 pub(crate) mod patches;

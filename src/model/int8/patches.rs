@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use lookalike_linalg::Matrix;
 
-use super::lower::window;
 use crate::kernels::{Shape, Window};
 use crate::model::proto::{GraphProto, NodeProto};
+use crate::model::window;
 
 /// Windows looked at in each picture and layer.
 const PER_PICTURE: usize = 128;
@@ -144,8 +144,9 @@ impl Sources {
         let one = |source: &Source| {
             let Some(([1, c, h, w], values)) = maps(&source.tensor) else { return Vec::new() };
             let shape = Shape { h: *h, w: *w, c: *c };
-            match window(&source.node, shape, Some(source.kernel)) {
-                Ok(window) if *c == source.channels * source.groups => {
+            let sliding = window::read(&source.node, (shape.h, shape.w), Some(source.kernel)).ok();
+            match sliding.and_then(|sliding| sliding.window().ok()) {
+                Some(window) if *c == source.channels * source.groups => {
                     let most = if source.groups == 1 { PER_PICTURE } else { PER_PICTURE_GROUPED };
                     rows(picture, most, shape, &window, values)
                 }

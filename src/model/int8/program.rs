@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use crate::kernels::{
-    AddParams, BadLayer, Clamp, Conv, Depthwise, Rows, Scratch, Shape, Split, Window, add,
-    average_pool, max_pool, requantise_map,
+    AddParams, BadLayer, Clamp, Conv, Depthwise, MAX_SIDE, MultiplyParams, Rows, Scratch, Shape,
+    Split, Window, add, average_pool, look_up, max_pool, multiply, pad, requantise_map,
 };
 use crate::model::Work;
 
@@ -32,6 +32,15 @@ pub(crate) enum Op {
         clamp: Clamp,
     },
     Add(AddParams),
+    /// The second map may be one pixel.
+    Multiply(MultiplyParams),
+    /// A function of each code: one table for all channels, or one for each.
+    Table(Vec<[u8; 256]>),
+    /// Rows and columns ahead, and what they hold.
+    Pad {
+        before: (usize, usize),
+        code: u8,
+    },
     Requantise {
         scale: f32,
         clamp: Clamp,
@@ -57,19 +66,30 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// A tensor; the first one is the program's input.
-    pub(crate) fn tensor(&mut self, tensor: Tensor) -> usize {
+    pub(crate) fn tensor(&mut self, tensor: Tensor) -> Result<usize, BadLayer> {
+        let Shape { h, w, c } = tensor.shape;
+        let bytes = [h, w, c].iter().fold(1u64, |all, side| all.saturating_mul(*side as u64));
+        if [h, w, c].iter().any(|side| *side > MAX_SIDE) || bytes > MAX_MAPS as u64 {
+            return Err(BadLayer(format!("its result of {h} x {w} x {c} is too large")));
+        }
         self.tensors.push(tensor);
-        self.tensors.len() - 1
+        Ok(self.tensors.len() - 1)
     }
 
     pub(crate) fn get(&self, id: usize) -> Tensor {
         self.tensors[id]
     }
 
-    pub(crate) fn node(&mut self, name: &str, op: Op, inputs: Vec<usize>, output: Tensor) -> usize {
-        let output = self.tensor(output);
+    pub(crate) fn node(
+        &mut self,
+        name: &str,
+        op: Op,
+        inputs: Vec<usize>,
+        output: Tensor,
+    ) -> Result<usize, BadLayer> {
+        let output = self.tensor(output)?;
         self.nodes.push(Node { name: name.to_owned(), op, inputs, output });
-        output
+        Ok(output)
     }
 
     /// Places every tensor into a buffer. `outputs` are kept to the end.
@@ -200,11 +220,9 @@ impl Builder {
                 !done
             });
         }
-        if slots.iter().sum::<usize>() > MAX_MAPS {
-            return Err(BadLayer(format!(
-                "the network's maps take {} bytes",
-                slots.iter().sum::<usize>()
-            )));
+        let bytes: u64 = slots.iter().map(|slot| *slot as u64).sum();
+        if bytes > MAX_MAPS as u64 {
+            return Err(BadLayer(format!("the network's maps take {bytes} bytes")));
         }
         let outputs = outputs
             .iter()
@@ -293,6 +311,9 @@ impl Program {
                 Op::MaxPool(_) => ("max pool".into(), 0, 0),
                 Op::AveragePool { .. } => ("average pool".into(), 0, 0),
                 Op::Add(_) => ("sum".into(), 0, 0),
+                Op::Multiply(_) => ("product".into(), 0, 0),
+                Op::Table(_) => ("table".into(), 0, 0),
+                Op::Pad { .. } => ("padding".into(), 0, 0),
                 Op::Requantise { .. } | Op::Concat => ("change of scale".into(), 0, 0),
             };
             (step.name.as_str(), kind, macs, products)
@@ -329,6 +350,7 @@ impl Program {
                     scratch = scratch.max(conv.scratch_bytes());
                 }
                 Op::Depthwise(conv) => weights += conv.bytes(),
+                Op::Table(tables) => weights += tables.len() * 256,
                 _ => {}
             }
         }
@@ -430,6 +452,20 @@ impl Step {
                     let at = range.start * shape.w * shape.c..range.end * shape.w * shape.c;
                     let (a, b) = (&input[at.clone()], &read(1).0[at]);
                     add(p, a, b, out.data);
+                }
+                Op::Multiply(p) => {
+                    let at = range.start * shape.w * shape.c..range.end * shape.w * shape.c;
+                    let (b, other) = read(1);
+                    // One pixel for all, or row by row as the other.
+                    let b = if other.h * other.w == 1 { b } else { &b[at.clone()] };
+                    multiply(p, shape.c, &input[at], b, &mut out);
+                }
+                Op::Table(tables) => {
+                    let at = range.start * shape.w * shape.c..range.end * shape.w * shape.c;
+                    look_up(shape.c, tables, &input[at], &mut out);
+                }
+                Op::Pad { before, code } => {
+                    pad(input_shape, *before, shape.w, *code, input, range, &mut out);
                 }
                 Op::Requantise { scale, clamp } => {
                     let at = range.start * shape.w * shape.c..range.end * shape.w * shape.c;

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::curve::{BINARY, UNARY};
 use super::patches::{Moments, Sources};
 use super::rounding;
 use crate::error::Result;
@@ -134,8 +135,10 @@ impl Observed {
     }
 }
 
-/// Operators whose result gets codes of its own; of a pool that selects, the codes are its input's.
-const POINTS: [&str; 6] = ["Conv", "Relu", "Clip", "Add", "AveragePool", "Concat"];
+/// Operators that compute sums: a `Relu` or `Clip` behind them is part of the step from the sum to a code.
+const SUMS: [&str; 6] = ["Conv", "AveragePool", "GlobalAveragePool", "ReduceMean", "Add", "Mul"];
+/// Those that only select or frame: the codes of their result are their input's.
+const SAME: [&str; 3] = ["MaxPool", "GlobalMaxPool", "Pad"];
 
 fn readers(graph: &GraphProto) -> HashMap<&str, Vec<&NodeProto>> {
     let mut readers: HashMap<&str, Vec<&NodeProto>> = HashMap::new();
@@ -155,17 +158,70 @@ fn is_fused(name: &str, readers: &HashMap<&str, Vec<&NodeProto>>, outputs: &[Str
         && readers.get(name).is_some_and(|r| r.len() == 1 && r.iter().all(activation))
 }
 
+/// Which tensor's numbers each chain of functions of one number starts from, by the chain's results: on codes a chain is one
+/// table, so that nothing between its ends needs codes.
+fn chains<'a>(
+    graph: &'a GraphProto,
+    readers: &HashMap<&str, Vec<&NodeProto>>,
+    outputs: &[String],
+) -> HashMap<&'a str, &'a str> {
+    let stored: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let sums: HashSet<&str> = graph
+        .node
+        .iter()
+        .filter(|n| SUMS.contains(&n.op_type.as_str()))
+        .flat_map(|n| n.output.iter().map(String::as_str))
+        .collect();
+    let mut chains: HashMap<&str, &str> = HashMap::new();
+    for node in &graph.node {
+        let op = node.op_type.as_str();
+        let Some(output) = node.output.first() else { continue };
+        if !UNARY.contains(&op) && !BINARY.contains(&op) && op != "BatchNormalization" {
+            continue;
+        }
+        let computed = node.input.iter().map(String::as_str);
+        let computed: Vec<&str> =
+            computed.filter(|name| !name.is_empty() && !stored.contains(name)).collect();
+        // Part of the operator before, where that has a range of its own to clip.
+        let part = |name: &str| {
+            matches!(op, "Relu" | "Clip")
+                && sums.contains(name)
+                && !chains.contains_key(name)
+                && is_fused(name, readers, outputs)
+        };
+        let mut starts = computed.iter().map(|name| chains.get(name).copied().unwrap_or(name));
+        let Some(start) = starts.next() else { continue };
+        if starts.all(|other| other == start) && !part(computed[0]) {
+            chains.insert(output, start);
+        }
+    }
+    chains
+}
+
 /// The tensors whose ranges [`apply`] needs, in the graph's order.
 pub(crate) fn points(graph: &GraphProto, outputs: &[String]) -> Vec<String> {
     let readers = readers(graph);
-    graph
-        .node
-        .iter()
-        .filter(|n| POINTS.contains(&n.op_type.as_str()))
-        .filter_map(|n| n.output.first())
-        .filter(|name| !is_fused(name, &readers, outputs))
-        .cloned()
-        .collect()
+    let chains = chains(graph, &readers, outputs);
+    let within = |name: &str| {
+        let start = chains.get(name);
+        let goes_on = |reader: &&NodeProto| {
+            start.is_some() && reader.output.first().and_then(|o| chains.get(o.as_str())) == start
+        };
+        readers.get(name).is_some_and(|readers| readers.iter().all(goes_on))
+            && !outputs.iter().any(|o| o == name)
+    };
+    let coded = |node: &&NodeProto| {
+        let op = node.op_type.as_str();
+        let Some(name) = node.output.first() else { return false };
+        if chains.contains_key(name.as_str()) {
+            return !within(name);
+        }
+        match op {
+            "Relu" | "Clip" | "Concat" => true,
+            op => SUMS.contains(&op) && !is_fused(name, &readers, outputs),
+        }
+    };
+    graph.node.iter().filter(coded).filter_map(|n| n.output.first()).cloned().collect()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -263,7 +319,7 @@ pub(crate) fn apply(
     ranges: &HashMap<String, (f32, f32)>,
     rounder: &Rounder<'_>,
 ) -> Result<()> {
-    let input = write::input(graph)?.name.clone();
+    let input = onnx::input(graph)?.name.clone();
     let mut quants: HashMap<String, Quant> =
         HashMap::from([(input.clone(), Quant::of(input_range))]);
     let coded: HashSet<String> = points(graph, outputs).into_iter().collect();
@@ -289,7 +345,7 @@ pub(crate) fn apply(
             quants.insert(name.clone(), quant);
         }
         for node in &graph.node {
-            if node.op_type == "MaxPool"
+            if SAME.contains(&node.op_type.as_str())
                 && let (Some(from), Some(to)) = (node.input.first(), node.output.first())
                 && let Some(quant) = quants.get(from).copied()
             {

@@ -10,7 +10,7 @@ use crate::model::proto::{
     TensorProto,
 };
 use crate::model::tract::{Plan, dequantise_weights};
-use crate::model::{Layout, onnx, write};
+use crate::model::{onnx, write};
 use crate::preprocess::InputSpec;
 
 const SIDE: usize = 21;
@@ -125,8 +125,8 @@ fn tract(mut graph: GraphProto, outputs: &[String], planes: &[f32]) -> Vec<Vec<f
         ..ModelProto::default()
     };
     let input = InputSpec { size: SIDE as u32, mean: [0.0; 3], std: [1.0; 3] };
-    let plan = Plan::new(&model, &input, Layout::Nchw).unwrap();
-    let outputs = plan.run_planes(planes, &input, Layout::Nchw).unwrap();
+    let plan = Plan::new(&model, &input).unwrap();
+    let outputs = plan.run_planes(planes, &input).unwrap();
     outputs.into_iter().map(|output| output.values).collect()
 }
 
@@ -157,7 +157,7 @@ fn quantised() -> GraphProto {
 }
 
 fn program(graph: &GraphProto, isa: Isa) -> Result<Program, String> {
-    lower(graph, SIDE, false, &layers(), isa).map_err(|e| e.to_string())
+    lower(graph, SIDE, &layers(), isa).map_err(|e| e.to_string())
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn what_makes_no_sense_is_an_error_that_names_the_node() {
     for (what, harm) in harms {
         let mut graph = quantised();
         harm(&mut graph);
-        match lower(&graph, SIDE, false, &layers(), Isa::Generic) {
+        match lower(&graph, SIDE, &layers(), Isa::Generic) {
             Err(NotLowered::Bad(error)) => {
                 assert!(error.to_string().contains("node"), "{what}: {error}");
             }
@@ -305,8 +305,7 @@ fn what_makes_no_sense_is_an_error_that_names_the_node() {
 
 #[test]
 fn what_has_no_kernel_is_left_to_tract() {
-    let unsupported = |graph: &GraphProto| match lower(graph, SIDE, false, &layers(), Isa::Generic)
-    {
+    let unsupported = |graph: &GraphProto| match lower(graph, SIDE, &layers(), Isa::Generic) {
         Err(NotLowered::Unsupported(why)) => why,
         other => panic!("{other:?}"),
     };

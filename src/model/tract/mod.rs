@@ -2,6 +2,8 @@
 //!
 //! The browser's usual module is built without it (feature `tract`), since it is ten times as large as all the rest.
 
+mod pools;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -10,9 +12,10 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::model::TypedSimplePlan;
 
 use super::features::{FeatureMap, Features};
-use super::onnx::{self, bad, float_tensor, floats};
-use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
-use super::spec::{Layout, ModelSpec};
+use super::onnx::{self, bad};
+use super::proto::{GraphProto, ModelProto, TensorProto};
+use super::spec::ModelSpec;
+use super::{dequantise, shapes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::preprocess::{InputSpec, normalise};
@@ -34,61 +37,52 @@ fn failed(cause: TractError) -> Error {
     Error::with_source(ErrorKind::BadModel, "the network failed", format!("{cause:#}"))
 }
 
-fn input_shape(input: &InputSpec, layout: Layout) -> [usize; 4] {
-    let side = input.size as usize;
-    match layout {
-        Layout::Nchw => [1, 3, side, side],
-        Layout::Nhwc => [1, side, side, 3],
-    }
-}
-
-/// The graph with its input's shape given; others that the file states may be of before it was cut.
-fn read(model: &ModelProto, input: &InputSpec, layout: Layout) -> TractResult<InferenceModel> {
-    // tract's messages are of other Rust types, but the same on the wire.
-    let model = tract_onnx::pb::ModelProto::decode(&model.encode_to_vec()[..])?;
-    onnx()
-        .with_ignore_output_shapes(true)
-        .with_ignore_value_info(true)
-        .model_for_proto_model(&model)?
-        .with_input_fact(0, f32::fact(input_shape(input, layout)).into())
+/// Reads a graph, once it is known what its attributes make of it: tract believes them. Its input is
+/// `[1, 3, size, size]`; types and shapes that the file states may be of before it was cut.
+fn read(model: &ModelProto, input: &InputSpec) -> Result<InferenceModel> {
+    let mut model = model.clone();
+    let graph = onnx::graph_mut(&mut model)?;
+    let side = i64::from(input.size);
+    let name = onnx::input(graph)?.name.clone();
+    graph.input = vec![onnx::value_info(&name, &[1, 3, side, side].map(Some))];
+    let facts = shapes::infer(graph)?;
+    pools::spell_out(graph, &facts)?;
+    let read = || -> TractResult<InferenceModel> {
+        // tract's messages are of other Rust types, but the same on the wire.
+        let model = tract_onnx::pb::ModelProto::decode(&model.encode_to_vec()[..])?;
+        let side = input.size as usize;
+        onnx()
+            .with_ignore_output_shapes(true)
+            .with_ignore_value_info(true)
+            .model_for_proto_model(&model)?
+            .with_input_fact(0, f32::fact([1, 3, side, side]).into())
+    };
+    read().map_err(cannot_run)
 }
 
 impl Plan {
     /// Optimises a graph. Constant `DequantizeLinear` nodes must be gone: [`dequantise_weights`].
     ///
     /// # Errors
-    /// `BadModel` with tract's reason.
-    pub(super) fn new(model: &ModelProto, input: &InputSpec, layout: Layout) -> Result<Self> {
-        let plan = || read(model, input, layout)?.into_optimized()?.into_runnable();
-        plan().map(Self).map_err(cannot_run)
+    /// `BadModel` with what [`shapes::infer`] finds, or tract's reason.
+    pub(super) fn new(model: &ModelProto, input: &InputSpec) -> Result<Self> {
+        let plan = read(model, input)?.into_optimized().and_then(|plan| plan.into_runnable());
+        plan.map(Self).map_err(cannot_run)
     }
 
     /// Runs the graph on one picture of the input's size.
     ///
     /// # Errors
     /// `BadModel` if it fails.
-    pub(super) fn run(
-        &self,
-        picture: &Picture,
-        input: &InputSpec,
-        layout: Layout,
-    ) -> Result<Vec<Output>> {
-        self.run_planes(&normalise(picture, input), input, layout)
+    pub(super) fn run(&self, picture: &Picture, input: &InputSpec) -> Result<Vec<Output>> {
+        self.run_planes(&normalise(picture, input), input)
     }
 
     /// As [`Plan::run`], on normalised planes, `[3][size][size]`.
-    pub(super) fn run_planes(
-        &self,
-        planes: &[f32],
-        input: &InputSpec,
-        layout: Layout,
-    ) -> Result<Vec<Output>> {
+    pub(super) fn run_planes(&self, planes: &[f32], input: &InputSpec) -> Result<Vec<Output>> {
         let run = || -> TractResult<Vec<Output>> {
-            let tensor = Tensor::from_shape(&input_shape(input, Layout::Nchw), planes)?;
-            let tensor = match layout {
-                Layout::Nchw => tensor,
-                Layout::Nhwc => tensor.permute_axes(&[0, 2, 3, 1])?,
-            };
+            let side = input.size as usize;
+            let tensor = Tensor::from_shape(&[1, 3, side, side], planes)?;
             let outputs = self.0.run(tvec!(tensor.into()))?;
             outputs
                 .iter()
@@ -107,7 +101,7 @@ impl Plan {
     /// # Errors
     /// `BadModel` if the graph fails or gives numbers that are not finite.
     pub(super) fn features(&self, picture: &Picture, spec: &ModelSpec) -> Result<Features> {
-        let outputs = self.run(picture, &spec.input, spec.layout)?;
+        let outputs = self.run(picture, &spec.input)?;
         let maps = outputs.into_iter().zip(&spec.layers).map(|(output, layer)| {
             if !output.values.iter().all(|v| v.is_finite()) {
                 return Err(bad(format!(
@@ -151,36 +145,7 @@ impl Plan {
 /// `BadModel` if tract cannot run it either.
 pub(super) fn load(mut model: ModelProto, spec: &ModelSpec) -> Result<Plan> {
     dequantise_weights(onnx::graph_mut(&mut model)?)?;
-    Plan::new(&model, &spec.input, spec.layout)
-}
-
-/// Rank and channels of each output of `graph`, by shape inference.
-///
-/// # Errors
-/// `BadModel` if the graph makes no sense, or an output is neither a map nor a vector.
-#[cfg(feature = "cli")]
-pub(super) fn layer_dims(
-    model: &ModelProto,
-    input: &InputSpec,
-    layout: Layout,
-) -> Result<Vec<(usize, usize)>> {
-    let typed = read(model, input, layout).and_then(InferenceModelExt::into_typed);
-    let typed = typed.map_err(cannot_run)?;
-    let outputs = typed.output_outlets().map_err(cannot_run)?.to_vec();
-    outputs
-        .iter()
-        .map(|&outlet| {
-            let fact = typed.outlet_fact(outlet).map_err(cannot_run)?;
-            match fact.shape.as_concrete() {
-                Some(dims @ ([1, c] | [1, c, _, _])) => Ok((dims.len(), *c)),
-                dims => Err(bad(format!(
-                    "layer {:?} has shape {dims:?}; a feature map [1, channels, height, width] or \
-                     a vector [1, channels] is needed",
-                    typed.node(outlet.node).name
-                ))),
-            }
-        })
-        .collect()
+    Plan::new(&model, &spec.input)
 }
 
 /// Replaces constant `DequantizeLinear` nodes by the `f32` tensors that they give, per tensor or
@@ -197,8 +162,13 @@ pub(super) fn dequantise_weights(graph: &mut GraphProto) -> Result<()> {
             nodes.push(node);
             continue;
         }
-        let tensor = dequantised(&node, &stored)
-            .map_err(|e| e.at(format_args!("node {:?} (DequantizeLinear)", node.name)))?;
+        let [Some(values), Some(scale), zero] =
+            [0, 1, 2].map(|i| node.input.get(i).and_then(|name| stored.get(name)))
+        else {
+            return Err(bad("values or scale are missing").at(onnx::place(&node)));
+        };
+        let tensor =
+            dequantise::tensor(&node, values, scale, zero).map_err(|e| e.at(onnx::place(&node)))?;
         replaced.extend(node.input.iter().cloned());
         stored.insert(tensor.name.clone(), tensor);
     }
@@ -216,49 +186,10 @@ pub(super) fn dequantise_weights(graph: &mut GraphProto) -> Result<()> {
     Ok(())
 }
 
-fn dequantised(node: &NodeProto, stored: &HashMap<String, TensorProto>) -> Result<TensorProto> {
-    let tensor = |i: usize| node.input.get(i).and_then(|name| stored.get(name));
-    let (Some(values), Some(scale), Some(output)) = (tensor(0), tensor(1), node.output.first())
-    else {
-        return Err(bad("values or scale are missing"));
-    };
-    let scales = floats(scale)?;
-    if !scales.iter().all(|s| s.is_finite() && *s > 0.0) {
-        return Err(bad("a scale is not a number above 0"));
-    }
-    let zeros = match tensor(2) {
-        Some(zero) => floats(zero)?,
-        None => vec![0.0; scales.len()],
-    };
-    if zeros.len() != scales.len() {
-        return Err(bad(format!("{} scales, {} zero points", scales.len(), zeros.len())));
-    }
-    let mut numbers = floats(values)?;
-    if scales.len() == 1 {
-        numbers.iter_mut().for_each(|x| *x = (*x - zeros[0]) * scales[0]);
-    } else {
-        let rank = values.dims.len() as i64;
-        let axis = node.attribute.iter().find(|a| a.name == "axis").map_or(1, |a| a.i);
-        let axis = if axis < 0 { axis + rank } else { axis };
-        let channels = usize::try_from(axis).ok().and_then(|a| values.dims.get(a)).copied();
-        if channels != Some(scales.len() as i64) {
-            return Err(bad(format!(
-                "{} scales do not fit axis {axis} of shape {:?}",
-                scales.len(),
-                values.dims
-            )));
-        }
-        let inner: i64 = values.dims[axis as usize + 1..].iter().product();
-        for (run, chunk) in numbers.chunks_mut((inner as usize).max(1)).enumerate() {
-            let channel = run % scales.len();
-            chunk.iter_mut().for_each(|x| *x = (*x - zeros[channel]) * scales[channel]);
-        }
-    }
-    Ok(float_tensor(output, &values.dims, &numbers))
-}
-
 #[cfg(all(test, feature = "cli"))]
 mod tests {
+    use super::super::onnx::{float_tensor, floats};
+    use super::super::proto::NodeProto;
     use super::super::write::{int8_tensor, node};
     use super::*;
 
