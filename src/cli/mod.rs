@@ -59,6 +59,8 @@ enum Command {
 enum ModelCommand {
     /// Cut any ONNX image network at a layer and make it small and self-describing.
     Prepare(model::Args),
+    /// Print what a prepared network sees in pictures, before any projection.
+    Features(model::FeaturesArgs),
 }
 
 /// Runs the command line of this process.
@@ -88,6 +90,7 @@ fn run(cli: Cli) -> Result<()> {
     }
     match cli.command {
         Command::Model { command: ModelCommand::Prepare(args) } => model::run(&args),
+        Command::Model { command: ModelCommand::Features(args) } => model::features(&args),
         Command::Index(args) => index::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Embed(args) => embed::run(&args),

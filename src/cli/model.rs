@@ -1,15 +1,19 @@
-//! `lookalike model prepare`.
+//! `lookalike model prepare` and `lookalike model features`.
 
 use std::path::{Path, PathBuf};
+
+use serde_json::json;
 
 use super::catalogue::{self, Catalogue};
 use super::progress::Progress;
 use super::{files, output, pictures};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::Picture;
+use crate::image::{Limits, Picture, decode};
 use crate::model::{
-    Calibration, PrepareOptions, RangeRule, Rounding, Weights, parse_triple, prepare,
+    Calibration, Network, PrepareOptions, Prepared, RangeRule, Rounding, Weights, parse_triple,
+    prepare,
 };
+use crate::preprocess::resize;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -18,7 +22,8 @@ pub(super) struct Args {
     /// Where to write the prepared network.
     #[arg(short, long)]
     output: PathBuf,
-    /// Layers (tensor or node names) whose pooled features are joined; repeat or separate by comma.
+    /// Layers whose pooled features are joined, by the names of tensors or nodes or a part of their path that fits
+    /// only one; repeat or separate by comma.
     #[arg(long = "layer", value_delimiter = ',', required = true)]
     layers: Vec<String>,
     /// Side of the square input in pixels, where the file does not fix it.
@@ -94,6 +99,31 @@ fn weights(text: &str) -> std::result::Result<Weights, String> {
     }
 }
 
+#[derive(clap::Args)]
+pub(super) struct FeaturesArgs {
+    /// A network that `lookalike model prepare` has written.
+    #[arg(short, long)]
+    model: PathBuf,
+    /// Pictures; each gives a line of JSON: {"file", "features": [sum of the layers' dims]}, the mean of each channel.
+    #[arg(required = true)]
+    photos: Vec<PathBuf>,
+}
+
+/// `lookalike model features`: what a network says of pictures, before any projection.
+pub(super) fn features(args: &FeaturesArgs) -> Result<()> {
+    let network =
+        Network::load(files::read(&args.model)?).map_err(|e| e.at(args.model.display()))?;
+    for photo in &args.photos {
+        let one = || {
+            let picture = decode(&files::read(photo)?, &Limits::default())?;
+            network.run(&resize(&picture, network.spec().input.size)?)?.pool(None)
+        };
+        let features = one().map_err(|e| e.at(photo.display()))?;
+        output::json(&json!({ "file": photo.display().to_string(), "features": features }))?;
+    }
+    Ok(())
+}
+
 pub(super) fn run(args: &Args) -> Result<()> {
     files::must_be_writable(&args.output)?;
     files::must_exist(&args.input, "give an ONNX network")?;
@@ -120,15 +150,23 @@ pub(super) fn run(args: &Args) -> Result<()> {
         seen: &|| bar.inc(1),
     };
     let calibration = args.calibrate.is_some().then_some(&calibration);
-    let (prepared, spec) =
+    let Prepared { bytes, spec, notes } =
         prepare(bytes, &options, calibration).map_err(|e| e.at(args.input.display()))?;
     bar.finish();
-    files::write(&args.output, &prepared)?;
+    // What cannot be loaded is not written: whoever indexes with it would find out.
+    let network = Network::load(bytes.clone()).map_err(|e| e.at(args.input.display()))?;
+    files::write(&args.output, &bytes)?;
+    for note in &notes {
+        output::remark(format_args!("note: {note}"));
+    }
+    if let Some(warning) = network.engine().warning() {
+        output::remark(format_args!("warning: {warning}"));
+    }
     output::line(format_args!(
         "{}: {} -> {} bytes, input {}x{}, {} features from {}",
         args.output.display(),
         given,
-        prepared.len(),
+        bytes.len(),
         spec.input.size,
         spec.input.size,
         spec.dim(),

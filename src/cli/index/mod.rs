@@ -89,6 +89,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let mut clock = Clock::start();
     let networks = Networks::load(&args.model, &args.lesson)?;
+    if let Some(warning) = networks.own.engine().warning() {
+        output::remark(format_args!("warning: {warning}"));
+    }
     let catalogue = catalogue::read(&args.catalog, &args.fetch)?;
     let folder = Folder::open(&args.output)?;
     let state = match args.lesson.open_state()? {
