@@ -7,6 +7,7 @@ mod catalog;
 mod check;
 mod demo;
 mod dist;
+mod exports;
 mod fetch;
 mod paths;
 mod serve;
@@ -74,6 +75,11 @@ enum Chore {
     Setup,
     /// Fetch the sample networks' weights and convert them to ONNX
     Weights,
+    /// Export InceptionV3 from Keras and torchvision as the README says, and compare
+    Exports {
+        /// Only one of them
+        only: Option<exports::Framework>,
+    },
     /// Fetch the sample catalogue
     Catalog,
     /// Build the command line and the browser's modules with their bindings
@@ -148,6 +154,7 @@ fn run(chore: Chore) -> Result<()> {
             weights::weights(&paths)?;
             weights::teacher(&paths)
         }
+        Chore::Exports { only } => exports::exports(&paths, only),
         Chore::Catalog => catalog::catalog(&paths),
         Chore::Build { only } => {
             let toolchain = setup::setup(&paths)?;
