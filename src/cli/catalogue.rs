@@ -1,18 +1,28 @@
 //! Finding a catalogue's products: in a feed, which is a file or an address, or as a folder of
 //! pictures.
 
-use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use lookalike_feed::{FeedFormat, read_feed};
 use lookalike_publish::OwnFiles;
 use lookalike_sources::Address;
 use lookalike_sources::folder::walk;
 
 pub(super) use super::pictures::Pictures;
-use super::{files, output, pictures};
+use super::{feed, files, output, pictures};
 use crate::catalog::{Image, Product};
 use crate::error::{Error, ErrorKind, Result};
+
+/// How a feed's file may end in a folder that is a catalogue; what it is is told from its content.
+const FEEDS: [&str; 9] = ["csv", "tsv", "txt", "jsonl", "ndjson", "json", "jsonld", "xml", "rss"];
+
+/// How a catalogue is read.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(super) struct Args {
+    #[command(flatten)]
+    reading: feed::Reading,
+    #[command(flatten)]
+    fetch: pictures::Args,
+}
 
 /// A product; its pictures are read from the catalogue's [`Pictures`].
 pub(super) struct Item {
@@ -31,99 +41,67 @@ pub(super) struct Catalogue {
     pub(super) feed: bool,
 }
 
-/// Reads a catalogue: a folder with a `catalog.csv` (or `.tsv`, `.jsonl`), such a file itself, or a
-/// folder of pictures whose sub-folders are categories. A file may be an address by http or https.
-pub(super) fn read(path: &Path, fetch: &pictures::Args) -> Result<Catalogue> {
-    if let Some(address) = path.to_str().filter(|path| Address::is_meant(path)) {
-        return read_address(&Address::parse(address)?, fetch);
+/// Reads a catalogue: a feed of any kind, which is a file or an address by http or https, a folder
+/// with one named `catalog` (`catalog.csv`, `.tsv`, `.xml`, `.json`, …), or a folder of pictures whose
+/// sub-folders are categories.
+pub(super) fn read(path: &Path, args: &Args) -> Result<Catalogue> {
+    if let Some(address) = address(path)? {
+        let (pictures, file) = Pictures::of_feed(&address, &args.fetch)?;
+        let (items, skipped) = feed::read(file, &address.to_string(), &args.reading)?;
+        return Ok(Catalogue { items, pictures, skipped, attribution: None, feed: true });
     }
     files::must_exist(path, "give a folder of pictures, or a feed")?;
     if !path.is_dir() {
-        return read_file(path, fetch);
+        return read_file(path, args);
     }
-    let feed = ["catalog.csv", "catalog.tsv", "catalog.jsonl"].map(|name| path.join(name));
-    match feed.iter().find(|file| file.is_file()) {
-        Some(file) => read_file(file, fetch),
-        None => read_folder(path, fetch),
+    match feed_in(path)? {
+        Some(file) => read_file(&file, args),
+        None => read_folder(path, &args.fetch),
     }
 }
 
-fn read_file(path: &Path, fetch: &pictures::Args) -> Result<Catalogue> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    let place = path.display().to_string();
-    let format = format_of(&extension, &place)?;
+/// The address that is meant, if one is.
+pub(super) fn address(path: &Path) -> Result<Option<Address>> {
+    path.to_str().filter(|path| Address::is_meant(path)).map(Address::parse).transpose()
+}
+
+fn read_file(path: &Path, args: &Args) -> Result<Catalogue> {
+    let (items, skipped) =
+        feed::read(feed::open(path)?, &path.display().to_string(), &args.reading)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let pictures = Pictures::in_folder(folder, fetch);
-    let mut catalogue = read_entries(&files::read_text(path)?, format, &place, pictures)?;
     let attribution = folder.join("ATTRIBUTION.md");
-    if attribution.is_file() {
-        catalogue.attribution = Some(files::read_text(&attribution)?);
+    let attribution =
+        if attribution.is_file() { Some(files::read_text(&attribution)?) } else { None };
+    let pictures = Pictures::in_folder(folder, &args.fetch);
+    Ok(Catalogue { items, pictures, skipped, attribution, feed: true })
+}
+
+/// The feed that a path means: itself, or the one in the folder that it is.
+pub(super) fn feed_file(path: &Path) -> Result<PathBuf> {
+    files::must_exist(path, "give a feed")?;
+    if !path.is_dir() {
+        return Ok(path.to_owned());
     }
-    Ok(catalogue)
-}
-
-fn read_address(address: &Address, fetch: &pictures::Args) -> Result<Catalogue> {
-    let (pictures, mut feed) = Pictures::of_feed(address, fetch)?;
-    let place = address.to_string();
-    let media_type = feed.media_type.as_deref().unwrap_or_default();
-    let format = match media_type.split(';').next().unwrap_or_default().trim() {
-        "text/csv" => FeedFormat::Csv,
-        "text/tab-separated-values" => FeedFormat::Tsv,
-        "application/jsonl" | "application/x-ndjson" => FeedFormat::JsonLines,
-        _ => format_of(feed.address.extension(), &place)?,
-    };
-    let mut text = String::new();
-    feed.read_to_string(&mut text).map_err(|cause| {
-        Error::with_source(ErrorKind::BadCatalog, format!("cannot read {place}"), cause)
-    })?;
-    read_entries(&text, format, &place, pictures)
-}
-
-fn format_of(extension: &str, place: &str) -> Result<FeedFormat> {
-    Ok(match extension.to_lowercase().as_str() {
-        "csv" => FeedFormat::Csv,
-        "tsv" | "txt" => FeedFormat::Tsv,
-        "jsonl" | "ndjson" => FeedFormat::JsonLines,
-        _ => {
-            return Err(Error::new(
-                ErrorKind::BadCatalog,
-                format!(
-                    "{place} is not a catalogue: give a folder of pictures, or a .csv, .tsv or .jsonl file"
-                ),
-            ));
-        }
+    feed_in(path)?.ok_or_else(|| {
+        let what = format!("{} holds no feed named catalog, such as catalog.csv", path.display());
+        Error::new(ErrorKind::BadCatalog, what)
     })
 }
 
-fn read_entries(
-    text: &str,
-    format: FeedFormat,
-    feed: &str,
-    pictures: Pictures,
-) -> Result<Catalogue> {
-    let entries = read_feed(text, format).map_err(|e| e.at(feed))?;
-    let mut items: Vec<Item> = Vec::with_capacity(entries.len());
-    let mut skipped = Vec::new();
-    let mut ids = std::collections::HashMap::new();
-    for entry in entries {
-        let place = format!("{feed} row {}", entry.record);
-        match entry.product {
-            Err(error) => skipped.push(error.at(place).to_string()),
-            Ok(product) => {
-                if let Some(first) = ids.insert(product.id.clone(), entry.record) {
-                    return Err(Error::new(
-                        ErrorKind::BadCatalog,
-                        format!(
-                            "{place}: the id {:?} was already used in row {first}; ids must be unique",
-                            product.id
-                        ),
-                    ));
-                }
-                items.push(Item { product, group: entry.group });
-            }
-        }
-    }
-    Ok(Catalogue { items, pictures, skipped, attribution: None, feed: true })
+/// The file named `catalog` in a folder, whatever the case; of several the one whose ending comes
+/// first in [`FEEDS`].
+fn feed_in(folder: &Path) -> Result<Option<PathBuf>> {
+    let rank = |path: &PathBuf| {
+        let name = path.file_name()?.to_string_lossy().to_lowercase();
+        let ending = name.strip_prefix("catalog.")?;
+        FEEDS.iter().position(|known| *known == ending)
+    };
+    let entries = std::fs::read_dir(folder).map_err(|cause| {
+        let what = format!("cannot list the folder {}", folder.display());
+        Error::with_source(ErrorKind::Io, what, cause)
+    })?;
+    let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    Ok(files.filter_map(|path| Some((rank(&path)?, path))).min().map(|(_, path)| path))
 }
 
 fn read_folder(root: &Path, fetch: &pictures::Args) -> Result<Catalogue> {

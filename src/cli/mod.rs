@@ -4,6 +4,7 @@
 mod catalogue;
 mod embed;
 mod eval;
+mod feed;
 mod files;
 mod grow;
 mod index;
@@ -43,6 +44,8 @@ enum Command {
         #[command(subcommand)]
         command: ModelCommand,
     },
+    /// Show what would be read of a shop's feed.
+    Feed(feed::Args),
     /// Build the files that a shop hosts from its catalogue.
     Index(index::Args),
     /// Find the products that resemble a photo.
@@ -91,6 +94,7 @@ fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Model { command: ModelCommand::Prepare(args) } => model::run(&args),
         Command::Model { command: ModelCommand::Features(args) } => model::features(&args),
+        Command::Feed(args) => feed::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Embed(args) => embed::run(&args),

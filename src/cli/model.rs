@@ -179,7 +179,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// command names them.
 fn pictures(path: &Path) -> Result<Vec<Picture>> {
     const MOST: usize = 64;
-    let Catalogue { items, pictures, .. } = catalogue::read(path, &pictures::Args::default())?;
+    let Catalogue { items, pictures, .. } = catalogue::read(path, &catalogue::Args::default())?;
     let step = items.len().div_ceil(MOST).max(1);
     let shown: Vec<Picture> = items
         .iter()

@@ -3,6 +3,7 @@
 
 mod embed;
 mod eval;
+mod feed;
 mod files;
 mod harness;
 mod hosting;

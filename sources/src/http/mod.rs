@@ -10,7 +10,7 @@ mod queue;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{Read, Take};
+use std::io::{Read, Seek, SeekFrom, Take};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -169,11 +169,28 @@ pub struct Fetched {
     /// Of the body, in bytes.
     pub length: u64,
     body: Take<File>,
+    /// Where in the file the body begins.
+    begin: u64,
 }
 
 impl Read for Fetched {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.body.read(buffer)
+    }
+}
+
+impl Seek for Fetched {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let here = self.length - self.body.limit();
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.length.checked_add_signed(by),
+            SeekFrom::Current(by) => here.checked_add_signed(by),
+        };
+        let at = at.filter(|&at| at <= self.length).ok_or(std::io::ErrorKind::InvalidInput)?;
+        self.body.get_mut().seek(SeekFrom::Start(self.begin + at))?;
+        self.body.set_limit(self.length - at);
+        Ok(at)
     }
 }
 
@@ -249,7 +266,11 @@ impl Fetcher {
             self.whole(address, &want, |store| store.is_whole(&key).then(|| store.entry(&key))?)?;
         let (known, length) = (entry.known, entry.length);
         let (address, media_type) = (Address::parse(&known.from)?, known.media_type);
-        Ok(Fetched { address, media_type, length, body: entry.file.take(length) })
+        let mut file = entry.file;
+        let begin = file.stream_position().map_err(|cause| {
+            Error::with_source(ErrorKind::Io, format!("cannot read {address}"), cause)
+        })?;
+        Ok(Fetched { address, media_type, length, body: file.take(length), begin })
     }
 
     /// How far it is.

@@ -11,7 +11,7 @@ use crate::catalog::Product;
 use crate::cli::catalogue::{self, Catalogue};
 use crate::cli::grow::plan;
 use crate::cli::lesson::{self, Networks};
-use crate::cli::{output, pictures, values};
+use crate::cli::{output, values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, ModelId};
 use crate::learn::Recipe;
@@ -60,7 +60,7 @@ struct Row {
 pub(super) fn run(args: &Args) -> Result<()> {
     let networks = Networks::load(&args.model, &args.lesson)?;
     let Catalogue { items, pictures, .. } =
-        catalogue::read(&args.catalog, &pictures::Args::default())?;
+        catalogue::read(&args.catalog, &catalogue::Args::default())?;
     let state = args.lesson.open_state()?;
     let (items, material) = networks.view(items, &pictures, state.as_ref())?;
     // A grown product has one picture, between two main ones.

@@ -12,7 +12,7 @@ use crate::catalog::Product;
 use crate::cli::catalogue::{self, Catalogue, Pictures};
 use crate::cli::progress::Progress;
 use crate::cli::random::shuffled;
-use crate::cli::{files, output, pictures, values};
+use crate::cli::{files, output, values};
 use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, Engine};
 use crate::error::{Error, ErrorKind, Result};
@@ -172,7 +172,7 @@ impl Shown {
 /// Finds the products of `catalog` in the index.
 pub(super) fn shown(catalog: &Path, index: &Path, engine: &Engine) -> Result<Shown> {
     let products = engine.products().ok_or_else(unloaded)?;
-    let Catalogue { items, pictures, .. } = catalogue::read(catalog, &pictures::Args::default())?;
+    let Catalogue { items, pictures, .. } = catalogue::read(catalog, &catalogue::Args::default())?;
     let known: Vec<(Product, u32)> = items
         .into_iter()
         .filter_map(|item| {

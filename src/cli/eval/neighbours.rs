@@ -13,7 +13,7 @@ use crate::catalog::Product;
 use crate::cli::catalogue::{self, Catalogue};
 use crate::cli::lesson::{self, Networks};
 use crate::cli::progress::Progress;
-use crate::cli::{files, index as indexing, output, pictures, values};
+use crate::cli::{files, index as indexing, output, values};
 use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, pooled_features};
 use crate::error::{Error, ErrorKind, Result};
@@ -251,7 +251,7 @@ fn eval_index(folder: &Path, args: &Args) -> Result<()> {
 /// from.
 fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args) -> Result<()> {
     let networks = Networks::load(model, &args.lesson)?;
-    let catalogue = catalogue::read(folder, &pictures::Args::default())?;
+    let catalogue = catalogue::read(folder, &catalogue::Args::default())?;
     let is_feed = catalogue.feed;
     let pictures = catalogue.pictures;
     let state = args.lesson.open_state()?;
@@ -344,7 +344,7 @@ fn recall(index: &Index) -> Result<f64> {
 fn eval_folder(folder: &Path, model: &Path, args: &Args) -> Result<()> {
     let network = files::open_network(model)?;
     let spec = network.spec();
-    let Catalogue { items, pictures, .. } = catalogue::read(folder, &pictures::Args::default())?;
+    let Catalogue { items, pictures, .. } = catalogue::read(folder, &catalogue::Args::default())?;
     let bar = Progress::new(items.len(), "embedding");
     let pooled: Vec<Vec<f32>> = items
         .par_iter()

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::catalogue::{self, Catalogue};
 use crate::cli::progress::Progress;
 use crate::cli::random::{mixed, uniform};
-use crate::cli::{files, output, pictures, values};
+use crate::cli::{files, output, values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::preprocess::resample;
@@ -63,7 +63,7 @@ struct Row {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let Catalogue { items, pictures, .. } =
-        catalogue::read(&args.catalog, &pictures::Args::default())?;
+        catalogue::read(&args.catalog, &catalogue::Args::default())?;
     let shop = args.output.join("shop");
     std::fs::create_dir_all(&shop).map_err(|cause| {
         Error::with_source(ErrorKind::Io, format!("cannot make {}", shop.display()), cause)

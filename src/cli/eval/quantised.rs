@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::neighbours::{self, Figures, Label};
 use crate::cli::progress::Progress;
-use crate::cli::{catalogue, files, output, pictures, values};
+use crate::cli::{catalogue, files, output, values};
 use crate::embedding::Embedding;
 use crate::engine::pooled_features;
 use crate::error::{Error, ErrorKind, Result};
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 fn compare(path: &Path, model: &Network, against: &Network, min_label: usize) -> Result<Row> {
-    let catalogue = catalogue::read(path, &pictures::Args::default())?;
+    let catalogue = catalogue::read(path, &catalogue::Args::default())?;
     let items = &catalogue.items;
     let bar = Progress::new(items.len(), "embedding twice");
     let pooled: Vec<[Vec<f32>; 2]> = items

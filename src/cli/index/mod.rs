@@ -38,8 +38,8 @@ const KEEP: &str = "2d";
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A folder of pictures (sub-folders are categories), or a .csv, .tsv or .jsonl file or its
-    /// address.
+    /// A folder of pictures (sub-folders are categories), or a feed or its address: a table, XML or
+    /// JSON as Google Merchant, Meta, Shopify, WooCommerce and others have it.
     catalog: PathBuf,
     /// A network that `lookalike model prepare` has written.
     #[arg(short, long)]
@@ -48,7 +48,7 @@ pub(super) struct Args {
     #[arg(short, long)]
     output: PathBuf,
     #[command(flatten)]
-    fetch: super::pictures::Args,
+    reading: catalogue::Args,
     #[command(flatten)]
     lesson: lesson::Args,
     /// Let products that show the same thing stand together among results, one for all. Which they
@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(warning) = networks.own.engine().warning() {
         output::remark(format_args!("warning: {warning}"));
     }
-    let catalogue = catalogue::read(&args.catalog, &args.fetch)?;
+    let catalogue = catalogue::read(&args.catalog, &args.reading)?;
     let folder = Folder::open(&args.output)?;
     let state = match args.lesson.open_state()? {
         Some(state) => state,

@@ -27,7 +27,7 @@ impl Grounds {
     /// Photos of a folder, each cut to the scene's shape. Those that cannot be read are said.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let Catalogue { items, pictures, .. } =
-            catalogue::read(folder, &pictures::Args::default())?;
+            catalogue::read(folder, &catalogue::Args::default())?;
         let mut photos = Vec::new();
         for item in items {
             match pictures.main(&item.product).and_then(|(_, picture)| fitted(&picture)) {

@@ -1,0 +1,143 @@
+//! `lookalike feed`, and indexing from feeds of other kinds than CSV.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{fail, folder, json, lookalike, prepared, shop, succeed, text};
+
+fn write(root: &Path, name: &str, content: &str) -> PathBuf {
+    let path = root.join(name);
+    fs::write(&path, content).unwrap();
+    path
+}
+
+const MIXED: &str = "sku;Titel;image;Preis;Farbe\n\
+                     1;Stuhl;https://c.example/1.jpg, https://c.example/2.jpg;1.299,00 €;rot\n\
+                     2;Tisch;t.png;billig;\n\
+                     3;Bank;;5,00;\n\
+                     1;Hocker;h.png;5,00;\n";
+
+#[test]
+fn a_feed_is_shown_before_anything_runs() {
+    let root = folder("feed-shown");
+    let feed = write(&root, "export.txt", MIXED);
+    let shown = succeed(&["feed", text(&feed), "--max-refused", "0.5"]);
+    for part in [
+        "semicolon between values",
+        "Preis -> price, 4 filled; decimal comma",
+        "price: 1299 EUR",
+        "picture: https://c.example/2.jpg",
+        "refused: line 4, column 1: the product \"3\" names no picture",
+        "refused: line 5, column 1: the id \"1\" was already used in line 2",
+        "note (price): line 3, column 15: the price \"billig\" cannot be read",
+        "4 rows: 2 products (0 of them variants) with 3 pictures, 2 refused",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    let error = fail(&["feed", text(&feed)]);
+    assert!(error.contains("2 of 4 products could not be used"), "{error}");
+}
+
+#[test]
+fn the_json_of_a_feed_has_its_documented_form() {
+    let root = folder("feed-json");
+    let feed = write(&root, "export.csv", MIXED);
+    let args = ["feed", text(&feed), "--json", "--max-refused", "1", "--map", "material=Farbe"];
+    let value = json(&args);
+    assert_eq!(value["dialect"], "table");
+    assert_eq!(value["delimiter"], "semicolon");
+    assert_eq!(
+        (value["encoding"].as_str(), value["byteOrderMark"].as_bool()),
+        (Some("UTF-8"), Some(false))
+    );
+    assert_eq!(value["columns"][3]["became"], "price");
+    assert_eq!(value["columns"][4]["became"], "attribute");
+    assert_eq!(value["columns"][4]["as"], "material");
+    assert_eq!(value["first"][0]["product"]["images"][1]["image"], "https://c.example/2.jpg");
+    assert_eq!(
+        (value["refused"][0]["line"].as_u64(), value["refused"][0]["column"].as_u64()),
+        (Some(4), Some(1))
+    );
+    assert_eq!(value["lost"][0]["what"], "price");
+    assert_eq!(value["counts"]["products"], 2);
+    assert_eq!(value["counts"]["lost"]["price"], 1);
+    assert_eq!((value["accepted"].as_bool(), value["brokenOff"].is_null()), (Some(true), true));
+    // Printed where too much is lost as well, before the exit status says so.
+    let output = lookalike(&["feed", text(&feed), "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["accepted"], false);
+}
+
+#[test]
+fn calls_that_cannot_be_meant_are_refused() {
+    let root = folder("feed-wrong");
+    for args in [["--map", "title"], ["--currency", "euro"], ["--decimal", "dot"]] {
+        let feed = write(&root, "a.csv", MIXED);
+        let output = lookalike(&["feed", text(&feed), args[0], args[1]]);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+    }
+    assert!(fail(&["feed", text(&root.join("nowhere.csv"))]).contains("missing"));
+    assert!(fail(&["feed", text(&folder("feed-empty"))]).contains("catalog.csv"));
+    assert!(fail(&["feed", text(&write(&root, "empty.csv", ""))]).contains("is empty"));
+}
+
+/// A catalogue's products by id, from its index.
+fn products(served: &Path) -> serde_json::Value {
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(served.join("manifest.json")).unwrap()).unwrap();
+    let files = manifest["files"].as_array().unwrap();
+    let list = files.iter().find(|f| f["role"] == "products").unwrap()["path"].as_str().unwrap();
+    serde_json::from_slice(&fs::read(served.join(list)).unwrap()).unwrap()
+}
+
+#[test]
+fn shops_of_every_kind_are_indexed() {
+    let root = folder("feed-index");
+    let model = prepared(&root);
+    let catalogue = shop(&root);
+    fs::remove_file(catalogue.join("catalog.csv")).unwrap();
+    let xml: String = (0..12)
+        .map(|i| {
+            format!(
+                "<item><g:id>x{i}</g:id><title>Disc {i}</title><g:image_link>{i}.png</g:image_link>\
+                 <g:additional_image_link>{}.png</g:additional_image_link><g:price>{i},50 EUR</g:price>\
+                 <g:item_group_id>g{}</g:item_group_id></item>",
+                i + 12,
+                i / 2
+            )
+        })
+        .collect();
+    let xml =
+        format!("<rss xmlns:g='http://base.google.com/ns/1.0'><channel>{xml}</channel></rss>");
+    let shopify: String = (0..12)
+        .map(|i| format!("h{},T,,Size,{i},V{i},{i}.00,{i}.png,{}.png,active\n", i / 2, i + 12))
+        .collect();
+    let shopify =
+        "Handle,Title,Vendor,Option1 Name,Option1 Value,Variant SKU,Variant Price,Image Src,\
+                   Variant Image,Status\n"
+            .to_owned()
+            + &shopify;
+    let lines: String = (0..12)
+        .map(|i| format!("{{\"id\":{i},\"images\":[\"{i}.png\",\"{}.png\"]}}\n", i + 12))
+        .collect();
+    for (name, content, first) in [
+        ("CATALOG.XML", &xml, "x0"),
+        ("Catalog.CSV", &shopify, "V0"),
+        ("catalog.json", &lines, "0"),
+    ] {
+        fs::File::create(catalogue.join(name)).unwrap().write_all(content.as_bytes()).unwrap();
+        let out = root.join(format!("served-{first}"));
+        succeed(&["index", text(&catalogue), "--model", text(&model), "-o", text(&out)]);
+        let list = products(&out);
+        assert_eq!(list["products"].as_array().unwrap().len(), 12, "{name}");
+        assert_eq!(list["products"][0]["id"], first);
+        assert!(list["products"][0]["images"].as_array().unwrap().len() >= 2, "{name}");
+        if name != "catalog.json" {
+            // The second of each group stands behind the first.
+            assert!(list["products"][1]["variantOf"].is_string(), "{name}");
+        }
+        fs::remove_file(catalogue.join(name)).unwrap();
+    }
+}
