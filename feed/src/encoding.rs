@@ -39,6 +39,7 @@ impl Charset {
         let mut chunk = vec![0; CHUNK];
         let mut counts = Counts::default();
         let mut told = None;
+        let mut label = None;
         let mut first = true;
         loop {
             let n = fill(source, &mut chunk)?;
@@ -46,8 +47,9 @@ impl Charset {
             if first {
                 told = Encoding::for_bom(bytes).map(|(e, _)| (e, true)).or_else(|| {
                     let head = &bytes[..n.min(HEAD)];
-                    without_mark(head).or_else(|| declared(head)).map(|e| (e, false))
+                    without_mark(head).map(|e| (e, false))
                 });
+                label = declared(&bytes[..n.min(HEAD)]);
                 first = false;
             }
             counts.add(bytes);
@@ -56,7 +58,10 @@ impl Charset {
             }
         }
         let bare_returns = counts.newlines == 0 && counts.returns > 0;
-        let (encoding, mark) = told.unwrap_or((counts.verdict(), false));
+        // Declarations are copied; whole characters of UTF-8 are no accident.
+        let label = label.filter(|_| counts.multibyte == 0 || counts.western > 0);
+        let verdict = counts.verdict();
+        let (encoding, mark) = told.unwrap_or((label.unwrap_or(verdict), false));
         Ok(Self { encoding, mark, bare_returns })
     }
 }
@@ -423,6 +428,8 @@ mod tests {
         let (latin2, text, _) = read(b"<?xml version='1.0' encoding='ISO-8859-2'?><a>\xb3</a>");
         assert_eq!(latin2.name(), "ISO-8859-2");
         assert!(text.ends_with("<a>\u{142}</a>"));
+        let wrong = "<?xml version='1.0' encoding='ISO-8859-1'?><a>é</a>";
+        assert_eq!(read(wrong.as_bytes()).0.name(), "UTF-8");
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod product;
 mod reader;
 mod record;
 mod report;
+mod survey;
+mod syntax;
 mod table;
 mod text;
 mod xml;

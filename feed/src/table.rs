@@ -14,8 +14,9 @@ use crate::report::{Place, Remark};
 
 /// Lines of one value.
 const MAX_LINES: usize = 20_000;
-/// Bytes that may be read again because a quote was not closed, in all. After that no value goes
-/// on behind its line, so that reading takes time in proportion to the feed.
+/// Bytes that may be read again because a quote was not closed, besides four times those that were
+/// read. After that no value goes on behind its line, so that reading takes time in proportion to
+/// the feed.
 const MAX_AGAIN: usize = 64 << 20;
 
 /// Characters that may stand between values.
@@ -155,6 +156,8 @@ pub(crate) struct Table<'a> {
     picture: Option<usize>,
     pending: VecDeque<Line>,
     next_line: u64,
+    /// Bytes read, and of them read again.
+    total: usize,
     again: usize,
     out: VecDeque<Raw>,
     /// Whether a line of Meta's advice stood before the header.
@@ -171,6 +174,7 @@ impl<'a> Table<'a> {
             picture: None,
             pending: VecDeque::new(),
             next_line: 1,
+            total: 0,
             again: 0,
             out: VecDeque::new(),
             advice: false,
@@ -248,6 +252,7 @@ impl<'a> Table<'a> {
         let cut = self.text.line(MAX_RECORD, &mut text)?;
         let number = self.next_line;
         self.next_line += 1;
+        self.total += text.len();
         Ok(cut.map(|cut| Line { number, text, cut }))
     }
 
@@ -271,9 +276,10 @@ impl<'a> Table<'a> {
         let mut step = parser.line(&first.text, first.number);
         let mut taken: Vec<Line> = Vec::new();
         let mut bytes = first.text.len();
+        let spent = self.again > MAX_AGAIN + self.total.saturating_mul(4);
         while step == Step::Open {
             let open = parser.open.as_ref().map_or(Place::START, |cell| cell.place);
-            let full = bytes > MAX_RECORD || taken.len() > MAX_LINES || self.again > MAX_AGAIN;
+            let full = bytes > MAX_RECORD || taken.len() > MAX_LINES || spent;
             let line = if full { None } else { self.take_line()? };
             let Some(line) = line else {
                 step = Step::Broken(open);

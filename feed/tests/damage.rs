@@ -311,6 +311,7 @@ fn what_is_no_feed_is_refused_with_advice() {
         (b"[]", "no products"),
         (b"{}", "no products"),
         (b"hello", "--map image="),
+        (b"{\"id\":1\n{broken\n", "line 1, column"),
     ] {
         let error = refusal(bytes);
         assert!(error.contains(word), "{}: {error}", String::from_utf8_lossy(bytes));
@@ -319,4 +320,8 @@ fn what_is_no_feed_is_refused_with_advice() {
     let options = Options { map, ..Options::default() };
     let error = common::try_read("id,image\n1,a.png\n", options).err().unwrap().to_string();
     assert!(error.contains("\"Titel\"") && error.contains("id, image"), "{error}");
+    // Where every row is damaged the rows say so.
+    let found = read("id,title,image\n1,\"Chair,a.png\n");
+    assert_eq!(found.refused[0].place, at(2, 3));
+    assert!(found.summary.check(0.5).is_err());
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::catalogue::{self, Catalogue};
 use super::progress::Progress;
-use super::{files, output, pictures};
+use super::{files, output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Limits, Picture, decode};
 use crate::model::{

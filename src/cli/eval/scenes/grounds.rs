@@ -6,8 +6,8 @@ use fast_image_resize::PixelType;
 
 use super::Rect;
 use crate::cli::catalogue::{self, Catalogue};
+use crate::cli::output;
 use crate::cli::random::{mixed, uniform};
-use crate::cli::{output, pictures};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::preprocess::resample;
