@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{fail, folder, json, lookalike, prepared, shop, succeed, text};
+use crate::harness::{fail, folder, hosted, json, lookalike, prepared, shop, succeed, text};
 
 fn write(root: &Path, name: &str, content: &str) -> PathBuf {
     let path = root.join(name);
@@ -83,15 +83,6 @@ fn calls_that_cannot_be_meant_are_refused() {
     assert!(fail(&["feed", text(&write(&root, "empty.csv", ""))]).contains("is empty"));
 }
 
-/// A catalogue's products by id, from its index.
-fn products(served: &Path) -> serde_json::Value {
-    let manifest: serde_json::Value =
-        serde_json::from_slice(&fs::read(served.join("manifest.json")).unwrap()).unwrap();
-    let files = manifest["files"].as_array().unwrap();
-    let list = files.iter().find(|f| f["role"] == "products").unwrap()["path"].as_str().unwrap();
-    serde_json::from_slice(&fs::read(served.join(list)).unwrap()).unwrap()
-}
-
 #[test]
 fn shops_of_every_kind_are_indexed() {
     let root = folder("feed-index");
@@ -130,7 +121,8 @@ fn shops_of_every_kind_are_indexed() {
         fs::File::create(catalogue.join(name)).unwrap().write_all(content.as_bytes()).unwrap();
         let out = root.join(format!("served-{first}"));
         succeed(&["index", text(&catalogue), "--model", text(&model), "-o", text(&out)]);
-        let list = products(&out);
+        let list: serde_json::Value =
+            serde_json::from_slice(&fs::read(hosted(&out, "products")).unwrap()).unwrap();
         assert_eq!(list["products"].as_array().unwrap().len(), 12, "{name}");
         assert_eq!(list["products"][0]["id"], first);
         assert!(list["products"][0]["images"].as_array().unwrap().len() >= 2, "{name}");

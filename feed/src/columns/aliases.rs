@@ -294,7 +294,7 @@ pub(super) fn option(name: &str, dialect: Dialect) -> Option<Target> {
 
 /// What nobody compares products by: texts of pages, numbers of logistics, settings of shops.
 pub(super) fn is_internal(name: &str, dialect: Dialect) -> bool {
-    const EXACT: [&str; 62] = [
+    const EXACT: [&str; 60] = [
         "description",
         "short_description",
         "long_description",
@@ -327,8 +327,6 @@ pub(super) fn is_internal(name: &str, dialect: Dialect) -> bool {
         "tax_class",
         "tax_status",
         "tax_category",
-        "tags",
-        "keywords",
         "position",
         "sort_order",
         "image_position",

@@ -36,7 +36,8 @@ pub(crate) const ALIASES: [(Slot, &[&str]); 20] = [
 ];
 
 /// Begins of names that are settings of the shop, prices of other markets among them.
-pub(crate) const INTERNAL: [&str; 13] = [
+pub(crate) const INTERNAL: [&str; 14] = [
+    "tags",
     "variant_",
     "price_",
     "compare_at_price_",

@@ -68,7 +68,8 @@ pub(crate) const ALIASES: [(Slot, &[&str]); 15] = [
 ];
 
 /// Begins of names that are settings of the shop.
-pub(crate) const INTERNAL: [&str; 32] = [
+pub(crate) const INTERNAL: [&str; 33] = [
+    "tags",
     "is_featured",
     "date_",
     "weight",
