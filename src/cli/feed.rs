@@ -38,8 +38,8 @@ pub(super) struct Reading {
     decimal: Option<Decimal>,
     /// Ship a column as an attribute that is left out otherwise, such as description; "all" keeps
     /// every one. May be repeated.
-    #[arg(long = "keep-column", value_name = "COLUMN")]
-    keep: Vec<String>,
+    #[arg(long, value_name = "COLUMN")]
+    keep_column: Vec<String>,
     /// Share of a feed's products that may be refused before the run fails.
     #[arg(long, default_value_t = 0.1, value_parser = values::share)]
     max_refused: f64,
@@ -52,7 +52,7 @@ impl Default for Reading {
             shop_url: None,
             currency: None,
             decimal: None,
-            keep: Vec::new(),
+            keep_column: Vec::new(),
             max_refused: 0.1,
         }
     }
@@ -66,7 +66,7 @@ impl Reading {
             shop_url: self.shop_url.clone(),
             currency: self.currency.clone(),
             decimal: self.decimal,
-            keep: self.keep.clone(),
+            keep: self.keep_column.clone(),
             now: now.ok().and_then(|since| i64::try_from(since.as_secs()).ok()),
         }
     }
