@@ -268,10 +268,10 @@ impl Mapping {
         };
         let mut by_column: Vec<Vec<&Field>> = vec![Vec::new(); self.targets.len()];
         for field in &record.fields {
-            if !field.text.trim().is_empty() {
-                if let Some(fields) = by_column.get_mut(field.column) {
-                    fields.push(field);
-                }
+            if !field.text.trim().is_empty()
+                && let Some(fields) = by_column.get_mut(field.column)
+            {
+                fields.push(field);
             }
         }
         for slot in Slot::ALL {

@@ -292,7 +292,7 @@ impl<'a> Items<'a> {
                     item.push(Value { name: known.clone(), google, text: text.clone(), place });
                 }
                 "rel" if !matches!(text.as_str(), "alternate" | "") => {
-                    known = format!("link_{text}")
+                    known = format!("link_{text}");
                 }
                 _ => {}
             }
@@ -392,12 +392,12 @@ impl Item {
         let Some(open) = self.open.pop() else { return };
         // Markup within a text belongs to it.
         let within_text = self.open.iter().any(|open| TEXTS.contains(&open.known.as_str()));
-        if let Some(parent) = self.open.last_mut() {
-            if within_text {
-                parent.text.push(' ');
-                parent.text.push_str(&open.text);
-                return;
-            }
+        if let Some(parent) = self.open.last_mut()
+            && within_text
+        {
+            parent.text.push(' ');
+            parent.text.push_str(&open.text);
+            return;
         }
         let Open { known, google, text, place, .. } = open;
         if known == "product_detail" {

@@ -12,8 +12,8 @@ mod kills;
 mod model;
 mod nightly;
 mod search;
-mod small;
 #[path = "../../sources/tests/common/mod.rs"]
 mod server;
+mod small;
 mod sources;
 mod terminal;

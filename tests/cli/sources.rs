@@ -134,7 +134,10 @@ fn folders_are_read_as_shops_have_them() {
         // What the first has written lies within what the second reads.
         let (done, out, errors) = index(text(&catalogue), &model, &hosted, &[]);
         assert!(done && out.contains("25 products (0 skipped)"), "{run}: {out}{errors}");
-        assert!(errors.contains("hidden or of the system") && errors.contains("2 linked"), "{errors}");
+        assert!(
+            errors.contains("hidden or of the system") && errors.contains("2 linked"),
+            "{errors}"
+        );
         assert!(!piped || errors.contains("pipe.png is a pipe"), "{errors}");
     }
     if piped {

@@ -149,10 +149,10 @@ impl Shopify {
     /// The variant's number, if it has one that no other has; else the handle, and the options'
     /// values where there are several.
     fn id(&mut self, variant: &Draft, handle: &str, several: bool, values: &[String]) -> String {
-        if let Some(sku) = variant.get(Slot::Sku).map(|s| s.trim_start_matches('\'')) {
-            if self.numbers.insert(sku.to_owned()) {
-                return sku.to_owned();
-            }
+        if let Some(sku) = variant.get(Slot::Sku).map(|s| s.trim_start_matches('\''))
+            && self.numbers.insert(sku.to_owned())
+        {
+            return sku.to_owned();
         }
         if !several {
             return handle.to_owned();
