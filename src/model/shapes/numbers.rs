@@ -118,7 +118,7 @@ impl Node<'_> {
 
     /// What a `Constant` holds.
     pub(super) fn constant(&self) -> Result<Fact> {
-        if let Some(attribute) = self.node.attribute.iter().next() {
+        if let Some(attribute) = self.node.attribute.first() {
             return match attribute.name.as_str() {
                 "value" => match &attribute.t {
                     Some(tensor) => super::stored(tensor),
