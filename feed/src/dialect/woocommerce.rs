@@ -10,15 +10,27 @@ use crate::record::{Field, key};
 use crate::report::Place;
 
 /// Names of the columns; exports are in the shop's language, of which some are known.
-pub(crate) const ALIASES: [(Slot, &[&str]); 15] = [
+pub(crate) const ALIASES: [(Slot, &[&str]); 18] = [
     (Slot::Id, &["id", "sku", "artikelnummer", "ugs", "referencia"]),
     (Slot::Sku, &["sku", "artikelnummer", "ugs", "referencia"]),
     (Slot::Group, &[]),
     (Slot::RowType, &["type", "typ", "tipo"]),
     (
         Slot::Parent,
-        &["parent", "übergeordnetes_produkt", "parente", "superior", "genitore", "hoofd"],
+        &[
+            "parent",
+            "übergeordnet",
+            "übergeordnetes_produkt",
+            "parente",
+            "superior",
+            "principal",
+            "genitore",
+            "hoofd",
+            "nadrzędny",
+        ],
     ),
+    // `Type` is the type of the row, and says nothing of what the thing is.
+    (Slot::Kind, &["kind"]),
     (Slot::Url, &["url", "link", "permalink", "external_url", "externe_url", "url_externe"]),
     (Slot::Image, &["images", "bilder", "imágenes", "immagine", "immagini", "afbeeldingen"]),
     (Slot::MoreImages, &[]),
@@ -59,6 +71,32 @@ pub(crate) const ALIASES: [(Slot, &[&str]); 15] = [
             "existencias",
             "in_magazzino",
             "op_voorraad",
+        ],
+    ),
+    (
+        Slot::Quantity,
+        &[
+            "stock",
+            "bestand",
+            "lager",
+            "lagerbestand",
+            "inventaire",
+            "inventario",
+            "magazzino",
+            "voorraad",
+        ],
+    ),
+    (
+        Slot::Published,
+        &[
+            "published",
+            "veröffentlicht",
+            "publié",
+            "publiée",
+            "publicado",
+            "pubblicato",
+            "gepubliceerd",
+            "opublikowano",
         ],
     ),
     (
