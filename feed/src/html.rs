@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use serde_json::Value;
 
+use crate::budget::{TOO_MUCH, TooMuch};
 use crate::dialect::schema_org;
 use crate::encoding::Text;
 use crate::json::{json_error, records};
@@ -34,10 +35,12 @@ pub(crate) fn read(text: &mut Text, names: &mut Names) -> io::Result<VecDeque<Ra
         passed = inner;
         let script = page[inner..end].trim_end().trim_end_matches(';');
         match serde_json::from_str::<Value>(script) {
-            Ok(value) if schema_org::is_linked(&value) => {
-                let found = records(&value, place, names).unwrap_or_default();
-                out.extend(found.into_iter().map(Raw::Record));
-            }
+            Ok(value) if schema_org::is_linked(&value) => match records(&value, place, names) {
+                Ok(found) => out.extend(found.into_iter().flatten().map(Raw::Record)),
+                Err(TooMuch) => {
+                    out.push_back(Raw::Refused(Remark { place, why: TOO_MUCH.to_owned() }));
+                }
+            },
             Ok(_) => {}
             Err(cause) => {
                 let (place, why) = json_error(&cause, place);

@@ -7,8 +7,9 @@ use std::io::{self, BufRead};
 
 use serde_json::Value;
 
+use crate::budget::{TOO_MUCH, TooMuch};
 use crate::columns::is_picture;
-use crate::dialect::schema_org;
+use crate::dialect::{schema_org, variants};
 use crate::encoding::Text;
 use crate::pictures;
 use crate::record::{Field, MAX_RECORD, Names, Raw, Record, key};
@@ -356,8 +357,9 @@ impl<'a> Elements<'a> {
         };
         self.linked |= schema_org::is_linked(&value);
         match records(&value, place, names) {
-            Some(records) => self.out.extend(records.into_iter().map(Raw::Record)),
-            None => self.refuse(place, "an object should stand here".to_owned()),
+            Ok(Some(records)) => self.out.extend(records.into_iter().map(Raw::Record)),
+            Ok(None) => self.refuse(place, "an object should stand here".to_owned()),
+            Err(TooMuch) => self.refuse(place, TOO_MUCH.to_owned()),
         }
     }
 }
@@ -376,16 +378,25 @@ pub(crate) fn json_error(cause: &serde_json::Error, begin: Place) -> (Place, Str
 }
 
 /// The products of an element; `None` if it is no object.
-pub(crate) fn records(value: &Value, place: Place, names: &mut Names) -> Option<Vec<Record>> {
+///
+/// # Errors
+/// `TooMuch` if they are larger than is kept in memory.
+pub(crate) fn records(
+    value: &Value,
+    place: Place,
+    names: &mut Names,
+) -> Result<Option<Vec<Record>>, TooMuch> {
     let pairs = if schema_org::is_linked(value) {
-        schema_org::products(value)
+        schema_org::products(value)?
     } else {
-        let object = value.as_object()?;
-        let mut pairs = Vec::new();
-        for (name, value) in object {
-            flatten(&key(name), value, 0, &mut pairs);
-        }
-        vec![pairs]
+        let Some(object) = value.as_object() else { return Ok(None) };
+        variants::products(object)?.unwrap_or_else(|| {
+            let mut pairs = Vec::new();
+            for (name, value) in object {
+                flatten(&key(name), value, 0, &mut pairs);
+            }
+            vec![pairs]
+        })
     };
     let record = |pairs: Vec<(String, String)>| Record {
         place,
@@ -394,7 +405,7 @@ pub(crate) fn records(value: &Value, place: Place, names: &mut Names) -> Option<
             .filter_map(|(name, text)| Some(Field { column: names.intern(&name)?, text, place }))
             .collect(),
     };
-    Some(pairs.into_iter().map(record).collect())
+    Ok(Some(pairs.into_iter().map(record).collect()))
 }
 
 /// Turns a value into named texts; what lies deeper has its path for a name.

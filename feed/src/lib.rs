@@ -8,6 +8,7 @@
 
 mod address;
 mod availability;
+mod budget;
 mod columns;
 mod dates;
 mod dialect;

@@ -30,7 +30,7 @@ pub(crate) fn split(text: &str) -> Vec<String> {
 /// The address of a picture in JSON: a text, or an object that has it under one of several names.
 pub(crate) fn of_json(value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::String(text) => found.push(tidy(text)),
+        Value::String(text) => found.extend(Some(tidy(text)).filter(|name| !name.is_empty())),
         Value::Array(list) => list.iter().for_each(|value| of_json(value, found)),
         Value::Object(object) => {
             let names = ["url", "contentUrl", "src", "link", "href", "image", "original", "@id"];
@@ -40,7 +40,6 @@ pub(crate) fn of_json(value: &Value, found: &mut Vec<String>) {
         }
         _ => {}
     }
-    found.retain(|name| !name.is_empty());
 }
 
 /// Without spaces and quotes around, and with the scheme that `//` leaves out.

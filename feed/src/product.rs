@@ -180,7 +180,12 @@ impl Maker {
         let url = address::page(&text, self.options.shop_url.as_deref())
             .filter(|url| url.len() <= MAX_ADDRESS);
         if url.is_none() {
-            let why = format!("{:?} is no http or https address", shown(field.text.trim()));
+            let what = shown(field.text.trim());
+            let why = if what.starts_with('/') && !what.starts_with("//") {
+                format!("{what:?} is a path within the shop, whose address --shop-url gives")
+            } else {
+                format!("{what:?} is no http or https address")
+            };
             self.lose(Loss::Url, field.place, why);
         }
         url
@@ -209,7 +214,8 @@ impl Maker {
             })
         });
         let usual = base.or(list.clone());
-        // A sale that is dearer is none.
+        // A sale that is dearer is none, and 0 is how some exports write that there is none.
+        let sale = sale.filter(|s| s.amount > 0.0);
         let sale = sale.filter(|s| usual.as_ref().is_none_or(|u| s.amount < u.amount));
         let paid = sale.or(usual.clone());
         let Some(paid) = paid else {

@@ -296,6 +296,38 @@ fn damaged_elements_of_json_cost_themselves() {
 }
 
 #[test]
+fn variants_that_would_fill_the_memory_with_what_they_share_are_refused() {
+    // A small file: each of many variants repeats its product.
+    let many = |variant: &str, count: usize| vec![variant; count].join(",");
+    let long = "a".repeat(60_000);
+    let shared: Vec<String> = (0..90).map(|n| format!("\"word{n}\":\"{long}\"")).collect();
+    let plain = format!(
+        "[{{\"id\":1,\"image\":\"a.png\"}},{{\"id\":2,\"image\":\"b.png\",{},\"variants\":[{}]}}]",
+        shared.join(","),
+        many("{}", 5000)
+    );
+    let pictures = many("\"https://c.example/a.png\"", 20_000);
+    let linked = format!(
+        "[{{\"@type\":\"Product\",\"sku\":\"1\",\"image\":\"a.png\"}},{{\"@type\":\"ProductGroup\",\"name\":\"x\",\
+         \"image\":[{pictures}],\"hasVariant\":[{}]}}]",
+        many("{\"sku\":\"v\"}", 2000)
+    );
+    for feed in [plain, linked] {
+        let found = read(feed);
+        assert_eq!(found.ids(), ["1"]);
+        assert!(found.refused[0].why.contains("variants repeat"), "{}", found.refused[0].why);
+    }
+    // A long description is no reason: what is kept of it is short.
+    let shirts: Vec<String> = (0..300).map(|n| format!("{{\"sku\":\"{n}\"}}")).collect();
+    let found = read(format!(
+        "{{\"@type\":\"ProductGroup\",\"name\":\"x\",\"description\":\"{}\",\"image\":\"a.png\",\"hasVariant\":[{}]}}",
+        "a".repeat(1_000_000),
+        shirts.join(",")
+    ));
+    assert_eq!(found.ids().len(), 300);
+}
+
+#[test]
 fn what_is_no_feed_is_refused_with_advice() {
     for (bytes, word) in [
         (&b""[..], "empty"),

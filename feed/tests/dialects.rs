@@ -231,6 +231,23 @@ fn exports_in_other_languages_are_told_by_their_types_and_mapped() {
     assert_eq!(found.prices(), [Some(1299.0), Some(99.0)]);
     assert_eq!(found.images("3"), ["https://w/2.jpg"]);
 
+    // Drafts are left out and variations find their product whatever the language.
+    let dutch = "ID,Type,SKU,Naam,Gepubliceerd,Op voorraad?,Voorraad,Reguliere prijs,Afbeeldingen,Hoofd\n\
+                 1,simple,A,Stoel,1,1,4,12,https://w/1.jpg,\n\
+                 2,simple,B,Tafel,-1,1,4,12,https://w/2.jpg,\n\
+                 3,variable,C,Bank,1,1,,,https://w/3.jpg,\n\
+                 4,variation,C1,Bank rood,1,1,,30,,id:3\n";
+    let found = read(dutch);
+    assert_eq!(found.ids(), ["1", "4"]);
+    assert_eq!(found.left_out, [LeftOut::Draft]);
+    assert_eq!(found.images("4"), ["https://w/3.jpg"]);
+    let short =
+        german.replace("Übergeordnetes Produkt", "Übergeordnet").replace("Stuhl;1", "Stuhl;0");
+    let found = read(short);
+    assert_eq!(found.ids(), ["3"]);
+    assert_eq!(found.left_out, [LeftOut::Private]);
+    assert!(!found.product("3").attributes.contains_key("kind"), "a row's type is no kind");
+
     let polish = "Id;Rodzaj;Nazwa;Cena regularna;Obrazki\n1;simple;Krzesło;12,50;https://w/1.jpg\n";
     let map = [("price", "Cena regularna"), ("image", "obrazki"), ("material", "Rodzaj")];
     let map = map.map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec();
@@ -356,4 +373,61 @@ fn columns_that_mean_the_same_follow_their_order() {
     // The same name twice.
     let found = read("id,image,additional_image_link,additional_image_link\n1,a.png,b.png,c.png\n");
     assert_eq!(found.images("1"), ["a.png", "b.png", "c.png"]);
+}
+
+#[test]
+fn lists_of_variants_in_json_are_products_of_their_own() {
+    let shop_json = r#"{"products":[
+        {"id":1,"title":"Tee","handle":"tee","vendor":"Acme","product_type":"Tops","tags":["a"],
+         "options":[{"name":"Size","position":1,"values":["S","M"]},{"name":"Colour","position":2}],
+         "images":[{"id":5,"src":"https://c/1.jpg"},{"id":6,"src":"https://c/m.jpg"}],
+         "variants":[
+            {"id":11,"title":"S / Red","option1":"S","option2":"Red","sku":"T-S","available":true,
+             "price":"12.50","compare_at_price":"15.00","featured_image":null,"grams":9,"product_id":1},
+            {"id":12,"title":"M / Red","option1":"M","option2":"Red","sku":"T-M","available":false,
+             "price":"13.50","compare_at_price":null,"featured_image":{"src":"https://c/m.jpg"}}]},
+        {"id":2,"title":"Mug","handle":"mug","options":[{"name":"Title"}],
+         "images":[{"src":"https://c/2.jpg"},{"src":"https://c/3.jpg"}],
+         "variants":[{"id":21,"title":"Default Title","option1":"Default Title","price":"5.00"}]}]}"#;
+    let found = read_with(shop_json, shop());
+    assert_eq!(found.about.dialect, Dialect::Json);
+    assert_eq!(found.ids(), ["11", "12", "2"]);
+    assert_eq!(found.prices(), [Some(12.5), Some(13.5), Some(5.0)]);
+    assert_eq!(
+        (found.group("11"), found.group("12"), found.group("2")),
+        (Some("1"), Some("1"), None)
+    );
+    assert_eq!(found.images("11"), ["https://c/1.jpg"]);
+    assert_eq!(found.images("12"), ["https://c/m.jpg"]);
+    assert_eq!(found.images("2"), ["https://c/2.jpg", "https://c/3.jpg"]);
+    let medium = found.product("12");
+    assert_eq!((&*medium.title, medium.availability), ("Tee", Some(Availability::OutOfStock)));
+    assert_eq!(medium.category.as_deref(), Some("Tops"));
+    assert_eq!((&*medium.attributes["size"], &*medium.attributes["colour"]), ("M", "Red"));
+    assert_eq!(medium.url.as_deref(), Some("https://shop.example/products/tee"));
+    assert_eq!(found.product("11").list_price, Some(15.0));
+    assert!(!found.product("2").attributes.contains_key("title"));
+
+    // Without the shop's address the products are kept, and what gives it is said.
+    let found = read(shop_json);
+    assert_eq!(found.ids().len(), 3);
+    assert!(found.lost[0].0 == Loss::Url && found.lost[0].1.why.contains("--shop-url"));
+
+    let lines = r#"{"sku":"P","name":"Chair","image":"a.jpg","price":9,"variants":[{"color":"red"},{"color":"blue","price":10}]}
+{"sku":"Q","name":"Stool","image":"b.jpg","price":4,"variants":[]}
+{"sku":"R","name":"Bench","image":"c.jpg","price":4,"variants":["oak"]}
+"#;
+    let found = read(lines);
+    assert_eq!(found.ids(), ["P/1", "P/2", "Q", "R"]);
+    assert_eq!(found.prices(), [Some(9.0), Some(10.0), Some(4.0), Some(4.0)]);
+    assert_eq!(found.product("P/2").attributes["color"], "blue");
+}
+
+#[test]
+fn a_sale_of_nothing_is_none() {
+    let csv = "id,image,price,sale_price\n1,a.png,4.50,0\n2,b.png,4.50,0.00 EUR\n3,c.png,4.50,3\n4,d.png,,0\n";
+    let found = read(csv);
+    assert_eq!(found.prices(), [Some(4.5), Some(4.5), Some(3.0), None]);
+    assert_eq!(found.product("1").list_price, None);
+    assert_eq!(found.product("3").list_price, Some(4.5));
 }

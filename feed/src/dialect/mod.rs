@@ -2,6 +2,7 @@
 
 pub(crate) mod schema_org;
 pub(crate) mod shopify;
+pub(crate) mod variants;
 pub(crate) mod woocommerce;
 
 use crate::record::Names;

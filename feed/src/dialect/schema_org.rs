@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use crate::budget::{Budget, TooMuch, brief};
 use crate::json::{flatten, scalar};
 use crate::pictures;
 use crate::record::key;
@@ -29,17 +30,21 @@ pub(crate) fn is_linked(value: &Value) -> bool {
 }
 
 /// The products that a value describes.
-pub(crate) fn products(value: &Value) -> Vec<Pairs> {
-    let mut walk = Walk { by_id: HashMap::new(), out: Vec::new() };
+///
+/// # Errors
+/// `TooMuch` if they are larger than is kept in memory.
+pub(crate) fn products(value: &Value) -> Result<Vec<Pairs>, TooMuch> {
+    let mut walk = Walk { by_id: HashMap::new(), out: Vec::new(), budget: Budget::default() };
     walk.learn_ids(value, 0);
-    walk.visit(value, 0);
-    walk.out
+    walk.visit(value, 0)?;
+    Ok(walk.out)
 }
 
 struct Walk<'a> {
     /// Objects that others refer to.
     by_id: HashMap<&'a str, &'a Object>,
     out: Vec<Pairs>,
+    budget: Budget,
 }
 
 impl<'a> Walk<'a> {
@@ -67,50 +72,51 @@ impl<'a> Walk<'a> {
         Some(id.and_then(|id| self.by_id.get(id).copied()).unwrap_or(object))
     }
 
-    fn visit(&mut self, value: &'a Value, depth: usize) {
+    fn visit(&mut self, value: &'a Value, depth: usize) -> Result<(), TooMuch> {
         if depth > MAX_DEPTH || self.out.len() >= MAX_PRODUCTS {
-            return;
+            return Ok(());
         }
         if let Value::Array(list) = value {
-            list.iter().for_each(|v| self.visit(v, depth + 1));
-            return;
+            return list.iter().try_for_each(|v| self.visit(v, depth + 1));
         }
-        let Some(object) = value.as_object() else { return };
+        let Some(object) = value.as_object() else { return Ok(()) };
         if is_type(object, &["ProductGroup"]) {
-            self.group(object);
+            self.group(object)?;
         } else if is_type(object, &["Product", "IndividualProduct", "ProductModel", "SomeProducts"])
         {
             match object.get("hasVariant") {
-                Some(_) => self.group(object),
-                None => {
-                    let pairs = self.product(object, None);
-                    self.out.push(pairs);
-                }
+                Some(_) => self.group(object)?,
+                None => self.push(object, None)?,
             }
         } else {
             for name in
                 ["@graph", "itemListElement", "item", "mainEntity", "itemOffered", "hasPart"]
             {
                 if let Some(value) = object.get(name) {
-                    self.visit(value, depth + 1);
+                    self.visit(value, depth + 1)?;
                 }
             }
         }
+        Ok(())
     }
 
-    fn group(&mut self, group: &'a Object) {
+    fn push(&mut self, object: &'a Object, group: Option<&'a Object>) -> Result<(), TooMuch> {
+        let mut pairs = self.product(object, group);
+        pairs.iter_mut().filter(|(name, _)| name != "image").for_each(|(_, text)| brief(text));
+        self.budget.spend(&pairs)?;
+        self.out.push(pairs);
+        Ok(())
+    }
+
+    fn group(&mut self, group: &'a Object) -> Result<(), TooMuch> {
         let variants = list(group.get("hasVariant"));
         let mut any = false;
         for variant in variants {
             let Some(variant) = self.object(variant) else { continue };
-            let pairs = self.product(variant, Some(group));
-            self.out.push(pairs);
+            self.push(variant, Some(group))?;
             any = true;
         }
-        if !any {
-            let pairs = self.product(group, None);
-            self.out.push(pairs);
-        }
+        if any { Ok(()) } else { self.push(group, None) }
     }
 
     fn product(&self, object: &'a Object, group: Option<&'a Object>) -> Pairs {
