@@ -248,6 +248,24 @@ fn exports_in_other_languages_are_told_by_their_types_and_mapped() {
     assert_eq!(found.left_out, [LeftOut::Private]);
     assert!(!found.product("3").attributes.contains_key("kind"), "a row's type is no kind");
 
+    for (name, value) in [
+        ("Attribute 1 name", "Attribute 1 value(s)"),
+        ("Attribut 1 Name", "Attribut 1 Wert(e)"),
+        ("Name des Attributs 1", "Wert(e) des Attributs 1"),
+        ("Nom de l’attribut 1", "Valeur(s) de l’attribut 1"),
+        ("Nombre del atributo 1", "Valor(es) del atributo 1"),
+        ("Nome dell'attributo 1", "Valore dell'attributo 1"),
+        ("Nazwa atrybutu 1", "Wartość atrybutu 1"),
+    ] {
+        let csv = format!(
+            "ID,Type,SKU,Name,Images,{name},{value},Valeur par défaut de l’attribut 1\n\
+             1,simple,A,x,https://w/1.jpg,Colour,\"red, blue\",red\n"
+        );
+        let found = read(csv);
+        let attributes = &found.product("1").attributes;
+        assert_eq!(attributes["colour"], "red, blue", "{name}");
+    }
+
     let polish = "Id;Rodzaj;Nazwa;Cena regularna;Obrazki\n1;simple;Krzesło;12,50;https://w/1.jpg\n";
     let map = [("price", "Cena regularna"), ("image", "obrazki"), ("material", "Rodzaj")];
     let map = map.map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec();

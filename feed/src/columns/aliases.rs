@@ -277,17 +277,7 @@ pub(super) fn option(name: &str, dialect: Dialect) -> Option<Target> {
                 _ => None,
             }
         }
-        Dialect::WooCommerce => {
-            let rest = woocommerce::ATTRIBUTE.iter().find_map(|stem| name.strip_prefix(stem))?;
-            let (n, what) = rest.trim_start_matches('_').split_once('_')?;
-            match what {
-                "name" => Some(Target::OptionName(number(n)?)),
-                _ if what.starts_with("value") || what.starts_with("wert") => {
-                    Some(Target::OptionValue(number(n)?))
-                }
-                _ => None,
-            }
-        }
+        Dialect::WooCommerce => woocommerce::option(name),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::columns::{Draft, Slot};
+use crate::columns::{Draft, Slot, Target};
 use crate::options::Options;
 use crate::pictures;
 use crate::record::{Field, key};
@@ -106,7 +106,7 @@ pub(crate) const ALIASES: [(Slot, &[&str]); 18] = [
 ];
 
 /// Begins of names that are settings of the shop.
-pub(crate) const INTERNAL: [&str; 33] = [
+pub(crate) const INTERNAL: [&str; 35] = [
     "tags",
     "is_featured",
     "date_",
@@ -130,6 +130,8 @@ pub(crate) const INTERNAL: [&str; 33] = [
     "sold_individually",
     "attribute_",
     "attribut",
+    "atributo",
+    "atrybut",
     "swatches",
     "gtin",
     "type",
@@ -142,8 +144,29 @@ pub(crate) const INTERNAL: [&str; 33] = [
     "schlagwörter",
 ];
 
-/// Begins of the names of columns of attributes.
-pub(crate) const ATTRIBUTE: [&str; 4] = ["attribute", "attribut", "atributo", "attributo"];
+/// Columns of attributes: `attribute_2_value_s`, or as in the shop's language
+/// `valeur_s_de_l_attribut_2`.
+pub(crate) fn option(name: &str) -> Option<Target> {
+    const ATTRIBUTE: [&str; 5] = ["attribut", "atribut", "atrybut", "kenmerk", "eigenschap"];
+    const NAMES: [&str; 6] = ["name", "nom", "nome", "nombre", "naam", "nazwa"];
+    const VALUES: [&str; 4] = ["val", "wert", "waarde", "wart"];
+    const DEFAULT: [&str; 4] = ["default", "défaut", "defecto", "standardwert"];
+    let words: Vec<&str> = name.split('_').collect();
+    if words.iter().any(|word| DEFAULT.contains(word)) {
+        return None;
+    }
+    if !words.iter().any(|word| ATTRIBUTE.iter().any(|stem| word.starts_with(stem))) {
+        return None;
+    }
+    let number = words.iter().find_map(|word| word.parse::<u8>().ok());
+    let number = number.filter(|n| (1..=100).contains(n))?;
+    if words.iter().any(|word| NAMES.contains(word)) {
+        Some(Target::OptionName(number))
+    } else {
+        let value = |word: &&str| VALUES.iter().any(|stem| word.starts_with(stem));
+        words.iter().any(value).then_some(Target::OptionValue(number))
+    }
+}
 
 /// The types of rows, by which an export is told whatever its language.
 const TYPES: [&str; 9] = [
