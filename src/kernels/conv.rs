@@ -253,7 +253,7 @@ impl Conv {
         let w = self.output.w;
         let (first, last) = (rows.start * w, rows.end * w);
         let block = (BLOCK_BYTES / (groups * 4)).clamp(mr, 64.max(mr)) / mr * mr;
-        s.a.resize((block * groups).max(s.a.len()), 0);
+        Scratch::grow(&mut s.a, block * groups);
         let mut start = first;
         while start < last {
             let count = block.min(last - start);

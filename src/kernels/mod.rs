@@ -332,6 +332,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// Makes a buffer long enough, and takes no more memory than that: a vector left to itself
+    /// doubles.
+    pub(crate) fn grow<T: Clone + Default>(buffer: &mut Vec<T>, length: usize) {
+        if length > buffer.len() {
+            buffer.reserve_exact(length - buffer.len());
+            buffer.resize(length, T::default());
+        }
+    }
+
     /// Bytes held now.
     #[must_use]
     pub fn bytes(&self) -> usize {

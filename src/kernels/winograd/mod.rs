@@ -302,10 +302,11 @@ impl Winograd {
         let capacity = (strips * across).next_multiple_of(self.mr);
         let line = w * c;
         let padding = vec![p.input_zero_point; line];
-        s.strip.resize(6 * (4 * across + 2) * c, 0);
-        s.v.resize((36 * capacity * self.groups).max(s.v.len()), 0);
+        let strip = 6 * (4 * across + 2) * c;
+        Scratch::grow(&mut s.strip, strip);
+        Scratch::grow(&mut s.v, 36 * capacity * self.groups);
         let part = self.part(36);
-        s.m.resize((36 * part * nr).max(s.m.len()), 0);
+        Scratch::grow(&mut s.m, 36 * part * nr);
         let mut y0 = rows.start;
         while y0 < rows.end {
             let strips = strips.min((rows.end - y0).div_ceil(4));
@@ -379,9 +380,9 @@ impl Winograd {
         let all = if vertical { rows.len().div_ceil(n) } else { rows.len() } * across;
         let block = self.block(8).min(all.next_multiple_of(self.mr));
         let padding = vec![p.input_zero_point; c];
-        s.v.resize((8 * block * self.groups).max(s.v.len()), 0);
+        Scratch::grow(&mut s.v, 8 * block * self.groups);
         let part = self.part(8);
-        s.m.resize((8 * part * nr).max(s.m.len()), 0);
+        Scratch::grow(&mut s.m, 8 * part * nr);
         // First output of a tile.
         let place = |tile: usize| {
             let (line, x) = (tile / across, tile % across);

@@ -142,6 +142,10 @@ fn one(
             (old_bias[c] - of(&affine.before, c)) * of(&affine.factor, c) + of(&affine.after, c)
         })
         .collect();
+    // One product too many for an `f32`: the network may still give numbers step by step.
+    if !values.iter().chain(&bias).all(|x| x.is_finite()) {
+        return Ok(false);
+    }
     let weights = onnx::float_tensor(&weights.name, &weights.dims, &values);
     let bias =
         onnx::float_tensor(&format!("{}.folded_bias", weights.name), &[channels as i64], &bias);

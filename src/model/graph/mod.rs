@@ -56,6 +56,9 @@ impl Draft<'_> {
         let facts = self.facts()?;
         let graph = onnx::graph_mut(self.model)?;
         heads::keep_axes(graph, &facts);
+        // The passes know of no tensor that another has just made.
+        let facts = self.facts()?;
+        let graph = onnx::graph_mut(self.model)?;
         heads::find(graph, &facts, self.layers, &mut self.notes);
         onnx::cut(graph, self.layers)?;
         self.facts()
