@@ -326,7 +326,7 @@ mod tests {
         let a = vec![vec![101.0, 1.0], vec![99.0, 1.0], vec![100.0, 4.0]];
         let b = vec![vec![1.0, 0.0], vec![-1.0, 0.0], vec![0.0, 3.0]];
         assert!((least(&centred(a), &centred(b.clone())) - 1.0).abs() < 1e-9);
-        let other = vec![vec![-1.0, 0.0], vec![1.0, 0.0], vec![0.0, 3.0]];
+        let other = vec![vec![-3.0, 0.0], vec![3.0, 0.0], vec![0.0, 3.0]];
         assert!(least(&centred(b), &centred(other)) < 0.0);
     }
 }
