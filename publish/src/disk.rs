@@ -16,7 +16,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 pub(crate) fn io(what: &str, path: &Path, cause: io::Error) -> Error {
     let advice = match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            "; free some space and run it again: the index that was there is untouched"
+            "; free some space and run it again: the index that manifest.json names is whole"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "; choose a folder that this user may write to"

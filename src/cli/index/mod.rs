@@ -154,7 +154,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let committed = folder.commit(&bytes, args.keep)?;
     // The new index is there: what cannot be tidied up now is for the next run.
     for untidy in committed.untidy.iter().chain(&state.forget_unused().err()) {
-        output::remark(format_args!("note: {untidy}"));
+        output::remark(format_args!(
+            "note: the new index is in place; left to the next run: {untidy}"
+        ));
     }
     clock.done(Part::Publish);
 
