@@ -32,5 +32,7 @@ impl Budget {
 pub(crate) fn brief(text: &mut String) {
     if let Some((at, _)) = text.char_indices().nth(MAX_SHARED) {
         text.truncate(at);
+        // What was cut off must not be held either.
+        text.shrink_to_fit();
     }
 }

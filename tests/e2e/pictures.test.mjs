@@ -17,6 +17,12 @@ const SAMPLES = join(ROOT, 'target/release/examples/samples');
 const absent = missing() ?? (existsSync(NATIVE) ? null : 'the command line is not built; run `cargo xtask demo --no-serve`');
 /** Decoders differ by a rounding here and there. */
 const SAME = 0.998;
+/**
+ * Chromium dithers pictures of 16 bits a channel when it shows them in 8: a fifth of the values is one more or less. A
+ * printer's profile is a coarse table of colours, in which the two interpolate differently: up to three more or less.
+ */
+const ROUGHLY = 0.99;
+const rough = (/** @type {string} */ name) => /-16\.png$|^(cmyk|ycck)-icc/.test(name);
 
 /**
  * @typedef {{embedding?: number[], refused?: string, kind?: string}} Seen
@@ -107,7 +113,7 @@ describe('the same pixels everywhere', { skip: absent ?? false }, () => {
       if (here.embedding && there.embedding) {
         const near = cosine(here.embedding, there.embedding);
         verdict = near.toFixed(5);
-        if (expected !== 'same' || !(near >= SAME)) wrong.push(`${name}: ${verdict}, ${expected} expected`);
+        if (expected !== 'same' || !(near >= (rough(name) ? ROUGHLY : SAME))) wrong.push(`${name}: ${verdict}, ${expected} expected`);
       } else if (here.embedding) {
         verdict = `the page refuses: ${there.refused}`;
         if (expected !== 'terminal-only' || there.kind !== kind) wrong.push(`${name}: ${verdict} (${there.kind})`);

@@ -45,7 +45,8 @@ impl Converter {
             let options = TransformOptions {
                 rendering_intent: profile.rendering_intent,
                 allow_use_cicp_transfer: false,
-                prefer_fixed_point: true,
+                // Fixed point loses a level or two in the tables of printers' profiles.
+                prefer_fixed_point: layout != Layout::Cmyk,
                 ..TransformOptions::default()
             };
             profile
@@ -158,7 +159,8 @@ fn expand(layout: Layout, row: &[u8], out: &mut Vec<u8>) {
         Layout::Rgba => out.extend(row),
         Layout::Cmyk => out.extend(row.chunks_exact(4).flat_map(|p| {
             let light = 255 - u32::from(p[3]);
-            let left = |ink: u8| (((255 - u32::from(ink)) * light + 127) / 255) as u8;
+            // Rounded down, as Chromium does: half of all values would differ by one.
+            let left = |ink: u8| ((255 - u32::from(ink)) * light / 255) as u8;
             [left(p[0]), left(p[1]), left(p[2]), 255]
         })),
     }
