@@ -315,7 +315,7 @@ mod tests {
     fn the_readme_shows_both_exports() {
         let readme = include_str!("../../../README.md");
         for framework in Framework::value_variants() {
-            let (code, flags) = snippet(readme, framework.name()).unwrap();
+            let (code, flags) = snippet(readme, framework.name()).expect("README has the snippet");
             assert!(code.contains("net = ") && code.contains("inception.onnx"), "{code}");
             assert!(flags.iter().any(|flag| flag == "--mean"), "{flags:?}");
         }
