@@ -22,7 +22,7 @@ const SAME = 0.998;
  * printer's profile is a coarse table of colours, in which the two interpolate differently: up to three more or less.
  */
 const ROUGHLY = 0.99;
-const rough = (/** @type {string} */ name) => /-16\.png$|^(cmyk|ycck)-icc/.test(name);
+const rough = (/** @type {string} */ name) => /^(rgb|grey|gama-1|iccp-p3)-16\.png$|^(cmyk|ycck)-icc(-without-adobe-mark)?\.jpg$/.test(name);
 
 /**
  * @typedef {{embedding?: number[], refused?: string, kind?: string}} Seen
