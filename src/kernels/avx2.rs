@@ -31,6 +31,7 @@ struct V(__m256i);
 impl Simd for V {
     const LANES: usize = 8;
     const UNROLL: usize = 1;
+    type Sum = Self;
 
     #[inline(always)]
     unsafe fn splat(x: i32) -> Self {
@@ -73,9 +74,17 @@ impl Simd for V {
         V(unsafe { _mm256_set1_epi32(p.read_unaligned() as i32) })
     }
     #[inline(always)]
-    unsafe fn dot(self, a: Self, b: Self) -> Self {
+    unsafe fn start(self) -> Self {
+        self
+    }
+    #[inline(always)]
+    unsafe fn dot(sum: Self, a: Self, b: Self) -> Self {
         // SAFETY: AVX2, by contract.
-        V(unsafe { _mm256_add_epi32(self.0, _mm256_madd_epi16(a.0, b.0)) })
+        V(unsafe { _mm256_add_epi32(sum.0, _mm256_madd_epi16(a.0, b.0)) })
+    }
+    #[inline(always)]
+    unsafe fn total(sum: Self) -> Self {
+        sum
     }
     #[inline(always)]
     unsafe fn load_u8(p: *const u8) -> Self {

@@ -365,8 +365,9 @@ mod tests {
 
     #[test]
     fn winograd_is_used_where_it_pays() {
-        let Some(isa) =
-            Isa::available().into_iter().find(|i| matches!(i, Isa::Avx2 | Isa::Simd128))
+        let Some(isa) = Isa::available()
+            .into_iter()
+            .find(|i| matches!(i, Isa::Avx2 | Isa::Simd128 | Isa::Neon))
         else {
             return;
         };
@@ -387,8 +388,9 @@ mod tests {
 
     #[test]
     fn sums_too_large_for_winograd_go_direct() {
-        let Some(isa) =
-            Isa::available().into_iter().find(|i| matches!(i, Isa::Avx2 | Isa::Simd128))
+        let Some(isa) = Isa::available()
+            .into_iter()
+            .find(|i| matches!(i, Isa::Avx2 | Isa::Simd128 | Isa::Neon))
         else {
             return;
         };

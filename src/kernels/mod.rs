@@ -22,6 +22,8 @@
 //! | `Relaxed` | wasm `i32x4.relaxed_dot_i8x16_i7x16_add`, for weights within 7 bits | as `Simd128` on x86 |
 //! | `Avx2` | `vpmaddwd`, 4 pixels x 16 channels | yes |
 //! | `Vnni` | `vpdpbusd` on 512 bits, 12 pixels x 32 channels | no |
+//! | `Neon` | `smlal`, 4 pixels x 8 channels | yes |
+//! | `NeonDot` | `sdot`, 8 pixels x 8 channels | no |
 //!
 //! # Work in parts
 //!
@@ -36,6 +38,8 @@ pub mod check;
 mod conv;
 mod depthwise;
 pub mod generic;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 pub mod peak;
 mod pool;
@@ -88,6 +92,10 @@ pub enum Isa {
     Avx2,
     /// x86-64 with AVX-512 VNNI.
     Vnni,
+    /// 64-bit Arm.
+    Neon,
+    /// 64-bit Arm with the dot products of Armv8.2.
+    NeonDot,
 }
 
 impl Isa {
@@ -109,6 +117,13 @@ impl Isa {
                 if vnni::detected() {
                     found.push(Isa::Vnni);
                 }
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            found.push(Isa::Neon);
+            if neon::has_dot() {
+                found.push(Isa::NeonDot);
             }
         }
         found
@@ -135,6 +150,10 @@ impl Isa {
             Isa::Avx2 => Some(&avx2::OPS),
             #[cfg(target_arch = "x86_64")]
             Isa::Vnni => Some(&vnni::OPS),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Some(&neon::OPS),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => Some(&neon::DOT),
             #[allow(unreachable_patterns, reason = "depends on the target")]
             _ => None,
         }
@@ -148,11 +167,16 @@ impl Isa {
 pub fn dot(a: &[i8], b: &[i8]) -> i32 {
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     return simd128::dot(a, b);
+    #[cfg(target_arch = "aarch64")]
+    return neon::dot(a, b);
     #[cfg(target_arch = "x86_64")]
     if let Some(sum) = avx2::dot(a, b) {
         return sum;
     }
-    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    #[cfg(not(any(
+        all(target_arch = "wasm32", target_feature = "simd128"),
+        target_arch = "aarch64"
+    )))]
     generic::dot(a, b)
 }
 

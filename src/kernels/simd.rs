@@ -1,4 +1,4 @@
-//! What the pair kernels need of a register, so that `simd128` and `avx2` share their loops.
+//! What the pair kernels need of a register, so that `simd128`, `avx2` and `neon` share their loops.
 
 use super::{Product, Tile};
 
@@ -15,6 +15,8 @@ pub(crate) trait Simd: Copy {
     const LANES: usize;
     /// Groups of products in one turn of the inner loop, which shares the cost of moving its pointers between them.
     const UNROLL: usize;
+    /// What the inner loop adds to: one of us, or more where neighbours are better added at the end.
+    type Sum: Copy;
     unsafe fn splat(x: i32) -> Self;
     unsafe fn load(p: *const i32) -> Self;
     unsafe fn store(self, p: *mut i32);
@@ -24,8 +26,12 @@ pub(crate) trait Simd: Copy {
     unsafe fn shl<const N: u32>(self) -> Self;
     /// One 32-bit word in all lanes.
     unsafe fn broadcast(p: *const u32) -> Self;
-    /// `self + a.even * b.even + a.odd * b.odd` of 16-bit halves.
-    unsafe fn dot(self, a: Self, b: Self) -> Self;
+    /// A sum that starts from this.
+    unsafe fn start(self) -> Self::Sum;
+    /// `sum + a.even * b.even + a.odd * b.odd` of 16-bit halves.
+    unsafe fn dot(sum: Self::Sum, a: Self, b: Self) -> Self::Sum;
+    /// The sum itself, a word a lane.
+    unsafe fn total(sum: Self::Sum) -> Self;
     /// `2 * LANES` bytes to 16-bit lanes.
     unsafe fn load_u8(p: *const u8) -> Self;
     /// The same of signed bytes.
@@ -63,15 +69,10 @@ pub(crate) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &mut Til
     for first in (0..t.rows).step_by(MR) {
         // SAFETY: check() has bounded every row of a and the panel b by `groups`, and bias by NV registers.
         unsafe {
-            let mut acc = [[S::splat(0); NV]; MR];
-            for v in 0..NV {
-                let start = S::load(t.bias.as_ptr().add(v * S::LANES));
-                for row in &mut acc {
-                    row[v] = start;
-                }
-            }
+            let start: [S; NV] =
+                std::array::from_fn(|v| S::load(t.bias.as_ptr().add(v * S::LANES)));
             let a = t.a.as_ptr().add(first * t.lda);
-            accumulate::<S, MR, NV>(&mut acc, a, t.lda, t.b.as_ptr(), t.groups);
+            let acc = accumulate::<S, MR, NV>(start, a, t.lda, t.b.as_ptr(), t.groups);
             finish(t, first, &acc);
         }
     }
@@ -129,22 +130,22 @@ pub(crate) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
     }
 }
 
-/// Adds `groups` products to the sums.
+/// The sums of `groups` products a row, each begun with `start`.
 ///
 /// # Safety
 ///
 /// `a` is valid for `MR` rows of `groups` words, `lda` apart; `b` for `groups * NV` registers.
 #[inline(always)]
 pub(crate) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
-    acc: &mut [[S; NV]; MR],
+    start: [S; NV],
     a: *const u32,
     lda: usize,
     b: *const u32,
     groups: usize,
-) {
+) -> [[S; NV]; MR] {
     // SAFETY: see above; the pointers advance by one group at a time and are read only inside `groups`.
     unsafe {
-        let mut sums = *acc;
+        let mut sums = [start.map(|s| s.start()); MR];
         let mut rows: [*const u32; MR] = std::array::from_fn(|r| a.add(r * lda));
         let mut b = b.cast::<i32>();
         let mut step = |rows: &[*const u32; MR], b: *const i32, i: usize| {
@@ -152,7 +153,7 @@ pub(crate) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
             for (row, a) in sums.iter_mut().zip(rows) {
                 let x = S::broadcast(a.add(i));
                 for v in 0..NV {
-                    row[v] = row[v].dot(x, weights[v]);
+                    row[v] = S::dot(row[v], x, weights[v]);
                 }
             }
         };
@@ -170,7 +171,7 @@ pub(crate) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
             rows = rows.map(|a| a.add(S::UNROLL));
             b = b.add(S::UNROLL * NV * S::LANES);
         }
-        *acc = sums;
+        sums.map(|row| row.map(|sum| S::total(sum)))
     }
 }
 
@@ -187,9 +188,9 @@ pub(crate) unsafe fn raw<S: Simd, const MR: usize, const NV: usize>(p: &mut Prod
     for first in (0..p.rows).step_by(MR) {
         // SAFETY: the assertions bound a, b and out.
         unsafe {
-            let mut acc = [[S::splat(0); NV]; MR];
             let a = p.a.as_ptr().add(first * p.groups);
-            accumulate::<S, MR, NV>(&mut acc, a, p.groups, p.b.as_ptr(), p.groups);
+            let start = [S::splat(0); NV];
+            let acc = accumulate::<S, MR, NV>(start, a, p.groups, p.b.as_ptr(), p.groups);
             for (r, row) in acc.iter().enumerate() {
                 for (v, sum) in row.iter().enumerate() {
                     sum.store(p.out.as_mut_ptr().add((first + r) * p.stride + v * S::LANES));

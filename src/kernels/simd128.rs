@@ -32,6 +32,7 @@ struct V(v128);
 impl Simd for V {
     const LANES: usize = 4;
     const UNROLL: usize = 4;
+    type Sum = Self;
 
     #[inline(always)]
     unsafe fn splat(x: i32) -> Self {
@@ -69,8 +70,16 @@ impl Simd for V {
         V(unsafe { v128_load32_splat(p) })
     }
     #[inline(always)]
-    unsafe fn dot(self, a: Self, b: Self) -> Self {
-        V(i32x4_add(self.0, i32x4_dot_i16x8(a.0, b.0)))
+    unsafe fn start(self) -> Self {
+        self
+    }
+    #[inline(always)]
+    unsafe fn dot(sum: Self, a: Self, b: Self) -> Self {
+        V(i32x4_add(sum.0, i32x4_dot_i16x8(a.0, b.0)))
+    }
+    #[inline(always)]
+    unsafe fn total(sum: Self) -> Self {
+        sum
     }
     #[inline(always)]
     unsafe fn load_u8(p: *const u8) -> Self {
