@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::builds::{VARIANTS, Variant, Which, wasm_cargo};
 use crate::paths::Paths;
 use crate::setup::WasmToolchain;
-use crate::{demo, setup, sh, size};
+use crate::{arm, demo, setup, sh, size};
 
 struct Report {
     lines: Vec<(String, Duration, Option<String>)>,
@@ -69,6 +69,7 @@ pub fn test(paths: &Paths) -> Result<()> {
     report.step("demo", || demo::prepare(paths, None, demo::Model::InceptionV3, Which::All));
     report.step("size", || size::size(paths, None));
     report.step("cargo test", || cargo("test --release --workspace --exclude xtask"));
+    report.step("kernels on Arm", || arm::arm(paths));
     report.step("node --test", || {
         let mut node = sh::command("node");
         node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);

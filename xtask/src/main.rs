@@ -1,5 +1,6 @@
 //! One entry point for every chore: `cargo xtask --help`.
 
+mod arm;
 mod bench;
 mod builds;
 mod cache;
@@ -80,6 +81,8 @@ enum Chore {
         /// Only one of them
         only: Option<exports::Framework>,
     },
+    /// Compare the kernels for 64-bit Arm with the generic ones, on an emulated machine
+    Arm,
     /// Fetch the sample catalogue
     Catalog,
     /// Build the command line and the browser's modules with their bindings
@@ -155,6 +158,7 @@ fn run(chore: Chore) -> Result<()> {
             weights::teacher(&paths)
         }
         Chore::Exports { only } => exports::exports(&paths, only),
+        Chore::Arm => arm::arm(&paths),
         Chore::Catalog => catalog::catalog(&paths),
         Chore::Build { only } => {
             let toolchain = setup::setup(&paths)?;

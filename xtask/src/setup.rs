@@ -224,7 +224,7 @@ fn is_installed(package: &str) -> bool {
 }
 
 /// Debian packages, with the lists fetched first where they are too old or absent.
-fn install(packages: &[&str]) -> Result<()> {
+pub fn install(packages: &[&str]) -> Result<()> {
     ensure!(sh::on_path("apt-get"), "no apt-get here: install {} yourself", packages.join(", "));
     let words = [&["install", "-q", "-y", "--no-install-recommends"], packages].concat();
     if apt(&words).is_err() {
