@@ -187,6 +187,8 @@ pub(crate) struct Mapping {
     slots: Vec<Vec<usize>>,
     /// By column.
     targets: Vec<Target>,
+    /// Columns whose numbers are of Google's taxonomy: a word is worth more, and a number nothing.
+    taxonomy: Vec<usize>,
 }
 
 impl Mapping {
@@ -243,7 +245,10 @@ impl Mapping {
                 }
             })
             .collect();
-        Ok(Self { slots, targets })
+        let is_taxonomy =
+            |&c: &usize| aliases::TAXONOMY.contains(&names.key(c)) && !own.contains(&c);
+        let taxonomy = (0..names.len()).filter(is_taxonomy).collect();
+        Ok(Self { slots, targets, taxonomy })
     }
 
     /// What a column became.
@@ -265,13 +270,18 @@ impl Mapping {
             options: Vec::new(),
             attributes: Vec::new(),
             crowded: false,
+            numbered: None,
         };
         let mut by_column: Vec<Vec<&Field>> = vec![Vec::new(); self.targets.len()];
         for field in &record.fields {
             if !field.text.trim().is_empty()
                 && let Some(fields) = by_column.get_mut(field.column)
             {
-                fields.push(field);
+                if self.taxonomy.contains(&field.column) && is_number(&field.text) {
+                    draft.numbered.get_or_insert_with(|| field.clone());
+                } else {
+                    fields.push(field);
+                }
             }
         }
         for slot in Slot::ALL {
@@ -299,6 +309,10 @@ impl Mapping {
         }
         draft
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text.trim().bytes().all(|b| b.is_ascii_digit())
 }
 
 /// What a column becomes that fills no slot.
@@ -333,6 +347,8 @@ pub(crate) struct Draft {
     pub(crate) attributes: Vec<(String, String)>,
     /// Whether there were more attributes than are kept.
     pub(crate) crowded: bool,
+    /// A category that is a number of Google's taxonomy.
+    pub(crate) numbered: Option<Field>,
 }
 
 impl Draft {

@@ -1,205 +1,11 @@
-//! Which characters a feed's bytes stand for, and reading them as UTF-8 text with places.
+//! Reading a feed's bytes as UTF-8 text with places.
 
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read};
 
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{CoderResult, Decoder};
 
+use crate::charset::{CHUNK, Charset, fill};
 use crate::report::Place;
-
-/// Bytes read, and decoded, at once.
-const CHUNK: usize = 64 << 10;
-/// Bytes by which UTF-16 without a mark and an XML declaration are told.
-const HEAD: usize = 1 << 10;
-
-/// How a feed's characters are written.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Charset {
-    encoding: &'static Encoding,
-    mark: bool,
-    /// Lines end in a carriage return alone, as on old Macs.
-    bare_returns: bool,
-}
-
-impl Charset {
-    /// Its name, such as `UTF-8` or `windows-1252`.
-    pub(crate) fn name(self) -> &'static str {
-        self.encoding.name()
-    }
-
-    /// Whether a byte order mark says so.
-    pub(crate) fn mark(self) -> bool {
-        self.mark
-    }
-
-    /// Tells it from all bytes. A mark decides; then pairs with a zero byte (UTF-16); then an XML
-    /// declaration other than UTF-8's; then whether the bytes are UTF-8, with few exceptions, or
-    /// make better sense in Windows-1252. Leaves the source somewhere.
-    pub(crate) fn detect(source: &mut (impl Read + Seek)) -> io::Result<Self> {
-        source.seek(SeekFrom::Start(0))?;
-        let mut chunk = vec![0; CHUNK];
-        let mut counts = Counts::default();
-        let mut told = None;
-        let mut label = None;
-        let mut first = true;
-        loop {
-            let n = fill(source, &mut chunk)?;
-            let bytes = &chunk[..n];
-            if first {
-                told = Encoding::for_bom(bytes).map(|(e, _)| (e, true)).or_else(|| {
-                    let head = &bytes[..n.min(HEAD)];
-                    without_mark(head).map(|e| (e, false))
-                });
-                label = declared(&bytes[..n.min(HEAD)]);
-                first = false;
-            }
-            counts.add(bytes);
-            if n < CHUNK {
-                break;
-            }
-        }
-        let bare_returns = counts.newlines == 0 && counts.returns > 0;
-        // Declarations are copied; whole characters of UTF-8 are no accident.
-        let label = label.filter(|_| counts.multibyte == 0 || counts.western > 0);
-        let verdict = counts.verdict();
-        let (encoding, mark) = told.unwrap_or((label.unwrap_or(verdict), false));
-        Ok(Self { encoding, mark, bare_returns })
-    }
-}
-
-/// Reads until the buffer is full or the source ends.
-fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(filled)
-}
-
-fn without_mark(head: &[u8]) -> Option<&'static Encoding> {
-    let pairs = head.len() / 2;
-    let zeros = |at: usize| head.iter().skip(at).step_by(2).filter(|&&b| b == 0).count();
-    let (even, odd) = (zeros(0), zeros(1));
-    if pairs >= 2 && odd * 10 >= pairs * 6 && even * 10 < pairs {
-        Some(UTF_16LE)
-    } else if pairs >= 2 && even * 10 >= pairs * 6 && odd * 10 < pairs {
-        Some(UTF_16BE)
-    } else {
-        None
-    }
-}
-
-/// What an XML declaration says, unless that is UTF-8, which the bytes must bear out.
-fn declared(head: &[u8]) -> Option<&'static Encoding> {
-    let text = String::from_utf8_lossy(head);
-    let declaration = text.trim_start().strip_prefix("<?xml")?.split("?>").next()?;
-    let label = declaration.split("encoding").nth(1)?.trim_start().strip_prefix('=')?.trim_start();
-    let quote = label.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let label = label[1..].split(quote).next()?;
-    // Text that is read here byte by byte is no UTF-16, whatever it says.
-    Encoding::for_label(label.as_bytes()).filter(|&e| e != UTF_8 && e != UTF_16LE && e != UTF_16BE)
-}
-
-/// What the bytes look like as UTF-8 and as Windows-1252.
-#[derive(Default)]
-struct Counts {
-    /// Characters of more than one byte that are valid UTF-8.
-    multibyte: u64,
-    /// Bytes that no UTF-8 has there and that mean something likely in Windows-1252.
-    western: u64,
-    /// Bytes that no UTF-8 has there and that are unlikely there as well.
-    odd: u64,
-    newlines: u64,
-    returns: u64,
-    /// The begin of a character that a chunk cut in two.
-    carry: Vec<u8>,
-}
-
-impl Counts {
-    fn add(&mut self, chunk: &[u8]) {
-        self.newlines += chunk.iter().filter(|&&b| b == b'\n').count() as u64;
-        self.returns += chunk.iter().filter(|&&b| b == b'\r').count() as u64;
-        if self.carry.is_empty() && chunk.is_ascii() {
-            return;
-        }
-        let mut joined = std::mem::take(&mut self.carry);
-        joined.extend_from_slice(chunk);
-        let mut rest = joined.as_slice();
-        loop {
-            match std::str::from_utf8(rest) {
-                Ok(text) => {
-                    self.valid(text);
-                    return;
-                }
-                Err(error) => {
-                    let (good, bad) = rest.split_at(error.valid_up_to());
-                    // Valid by the line above.
-                    self.valid(std::str::from_utf8(good).unwrap_or_default());
-                    let Some(length) = error.error_len() else {
-                        self.carry = bad.to_vec();
-                        return;
-                    };
-                    self.invalid(&bad[..length]);
-                    rest = &bad[length..];
-                }
-            }
-        }
-    }
-
-    fn valid(&mut self, text: &str) {
-        if !text.is_ascii() {
-            self.multibyte += text.chars().filter(|c| !c.is_ascii()).count() as u64;
-        }
-    }
-
-    fn invalid(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            match byte {
-                0x80
-                | 0x82
-                | 0x84
-                | 0x85
-                | 0x8a
-                | 0x8c
-                | 0x8e
-                | 0x91..=0x97
-                | 0x99
-                | 0x9a
-                | 0x9c
-                | 0x9e..=0xfe => self.western += 1,
-                0x81
-                | 0x83
-                | 0x86..=0x89
-                | 0x8b
-                | 0x8d
-                | 0x8f
-                | 0x90
-                | 0x98
-                | 0x9b
-                | 0x9d
-                | 0xff => {
-                    self.odd += 1;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn verdict(mut self) -> &'static Encoding {
-        // A character that the end cut off.
-        let carry = std::mem::take(&mut self.carry);
-        self.invalid(&carry);
-        if self.western > self.multibyte && self.western >= 9 * self.odd.max(1) - 8 {
-            WINDOWS_1252
-        } else {
-            UTF_8
-        }
-    }
-}
 
 /// A feed's text as UTF-8, without its mark and without NUL characters. Where bytes stand for no
 /// character, it has U+FFFD and remembers the place.
@@ -229,8 +35,8 @@ impl<'a> Text<'a> {
     pub(crate) fn new(source: impl Read + 'a, charset: Charset) -> Self {
         Self {
             source: Box::new(source),
-            decoder: charset.encoding.new_decoder_with_bom_removal(),
-            bare_returns: charset.bare_returns,
+            decoder: charset.encoding().new_decoder_with_bom_removal(),
+            bare_returns: charset.bare_returns(),
             raw: vec![0; CHUNK],
             raw_range: (0, 0),
             source_ended: false,
@@ -311,6 +117,10 @@ impl<'a> Text<'a> {
             self.raw_range.0 += read;
             self.decoded.truncate(written);
             self.ended = self.source_ended && result == CoderResult::InputEmpty;
+            // DOS's mark of the end.
+            if self.ended && self.decoded.last() == Some(&0x1a) {
+                self.decoded.pop();
+            }
             self.tidy();
         }
         Ok(())
@@ -392,11 +202,13 @@ impl BufRead for Text<'_> {
 mod tests {
     use std::io::Cursor;
 
+    use encoding_rs::WINDOWS_1252;
+
     use super::*;
 
     fn read(bytes: &[u8]) -> (Charset, String, Vec<Place>) {
         let mut source = Cursor::new(bytes);
-        let charset = Charset::detect(&mut source).unwrap();
+        let charset = Charset::detect(&mut source, None).unwrap();
         let mut text = Text::new(bytes, charset);
         let mut all = String::new();
         text.read_to_string(&mut all).unwrap();
@@ -445,10 +257,16 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_of_the_end_is_no_text() {
+        assert_eq!(read(b"id\n1\n\x1a").1, "id\n1\n");
+        assert_eq!(read(b"a\x1ab").1, "a\u{1a}b");
+    }
+
+    #[test]
     fn lines_end_in_every_way_and_long_ones_are_cut() {
         for text in ["a\nb\n", "a\r\nb", "a\rb\r"] {
             let mut source = Cursor::new(text);
-            let charset = Charset::detect(&mut source).unwrap();
+            let charset = Charset::detect(&mut source, None).unwrap();
             let mut reader = Text::new(text.as_bytes(), charset);
             let mut line = String::new();
             let mut lines = Vec::new();
@@ -457,7 +275,7 @@ mod tests {
             }
             assert_eq!(lines, ["a", "b"], "{text:?}");
         }
-        let charset = Charset::detect(&mut Cursor::new("x")).unwrap();
+        let charset = Charset::detect(&mut Cursor::new("x"), None).unwrap();
         let mut reader = Text::new("abcdef\ng".as_bytes(), charset);
         let mut line = String::new();
         assert_eq!(reader.line(3, &mut line).unwrap(), Some(true));

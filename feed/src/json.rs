@@ -11,6 +11,7 @@ use crate::budget::{TOO_MUCH, TooMuch};
 use crate::columns::is_picture;
 use crate::dialect::{schema_org, variants};
 use crate::encoding::Text;
+use crate::graph;
 use crate::pictures;
 use crate::record::{Field, MAX_RECORD, Names, Raw, Record, key};
 use crate::report::{Place, Remark};
@@ -348,15 +349,31 @@ impl<'a> Elements<'a> {
     }
 
     fn element(&mut self, text: &str, place: Place, names: &mut Names) {
-        let value: Value = match serde_json::from_str(text) {
+        let mut value: Value = match serde_json::from_str(text) {
             Ok(value) => value,
             Err(cause) => {
                 let (place, why) = json_error(&cause, place);
                 return self.refuse(place, why);
             }
         };
+        graph::without_connections(&mut value);
         self.linked |= schema_org::is_linked(&value);
-        match records(&value, place, names) {
+        let within = match &mut value {
+            Value::Object(object) if !schema_org::is_linked_object(object) => {
+                graph::products(object)
+            }
+            Value::Array(list) => Some(std::mem::take(list)),
+            _ => None,
+        };
+        // All begin where the answer around them does: the library keeps no places.
+        let Some(list) = within else { return self.product(&value, place, names) };
+        for value in &list {
+            self.product(value, place, names);
+        }
+    }
+
+    fn product(&mut self, value: &Value, place: Place, names: &mut Names) {
+        match records(value, place, names) {
             Ok(Some(records)) => self.out.extend(records.into_iter().map(Raw::Record)),
             Ok(None) => self.refuse(place, "an object should stand here".to_owned()),
             Err(TooMuch) => self.refuse(place, TOO_MUCH.to_owned()),

@@ -9,10 +9,12 @@
 mod address;
 mod availability;
 mod budget;
+mod charset;
 mod columns;
 mod dates;
 mod dialect;
 mod encoding;
+mod graph;
 mod html;
 mod json;
 mod options;

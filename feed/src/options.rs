@@ -8,6 +8,9 @@ pub struct Options {
     /// Pairs of our name for a field, or an attribute's name, and the feed's name of a column. They
     /// come before everything that is told by names.
     pub map: Vec<(String, String)>,
+    /// The name of the feed's encoding, as the WHATWG's Encoding Standard lists them, such as
+    /// `shift_jis` or `macintosh`; told from the bytes if absent.
+    pub encoding: Option<String>,
     /// The shop's address, for exports that have no addresses of products: `https://shop.example`.
     pub shop_url: Option<String>,
     /// The currency of prices that have none, an ISO 4217 code.

@@ -2,7 +2,7 @@
 //! JSON. Addresses may hold such characters themselves (`…/w_500,h_500/a.jpg`), so a list is cut
 //! only where what follows is an address, or where file names stand on both sides.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::address::begins_address;
 
@@ -32,13 +32,27 @@ pub(crate) fn of_json(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.extend(Some(tidy(text)).filter(|name| !name.is_empty())),
         Value::Array(list) => list.iter().for_each(|value| of_json(value, found)),
-        Value::Object(object) => {
-            let names = ["url", "contentUrl", "src", "link", "href", "image", "original", "@id"];
-            if let Some(value) = names.iter().find_map(|name| object.get(*name)) {
-                of_json(value, found);
-            }
-        }
+        Value::Object(object) => of_object(object, found),
         _ => {}
+    }
+}
+
+/// The same of an object.
+pub(crate) fn of_object(object: &Map<String, Value>, found: &mut Vec<String>) {
+    let names = [
+        "url",
+        "contentUrl",
+        "originalSrc",
+        "transformedSrc",
+        "src",
+        "link",
+        "href",
+        "image",
+        "original",
+        "@id",
+    ];
+    if let Some(value) = names.iter().find_map(|name| object.get(*name)) {
+        of_json(value, found);
     }
 }
 

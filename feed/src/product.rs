@@ -104,6 +104,14 @@ impl Maker {
         }
         let (price, list_price, currency) = self.prices(&draft);
         let category = self.text(&draft, Slot::Category, MAX_VALUE);
+        if let (None, Some(number)) = (&category, &draft.numbered) {
+            let why = format!(
+                "the category is {} of Google's taxonomy, which says nothing to a shopper: it is left out; \
+                 --map category=COLUMN takes words from another column",
+                shown(number.text.trim())
+            );
+            self.lose(Loss::Category, number.place, why);
+        }
         let kind =
             self.text(&draft, Slot::Kind, MAX_VALUE).filter(|k| Some(k) != category.as_ref());
         let mut product = Product {

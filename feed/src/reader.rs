@@ -5,9 +5,9 @@ use std::io::{Read, Seek};
 
 use lookalike_error::Result;
 
+use crate::charset::{self, Charset};
 use crate::columns::{Draft, Mapping, Slot};
 use crate::dialect::Dialect;
-use crate::encoding::Charset;
 use crate::options::Options;
 use crate::product::{Entry, Maker, Outcome, shown};
 use crate::record::{Names, Raw};
@@ -64,9 +64,12 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     /// `BadCatalog` if it is empty or no feed, if no column has ids or pictures, or if the options
-    /// name a column that it does not have; `Io` if reading fails.
+    /// name a column that it does not have, or an encoding that there is not; `Io` if reading fails.
     pub fn open<R: Read + Seek + 'a>(mut source: R, options: Options) -> Result<Self> {
-        let charset = Charset::detect(&mut source).map_err(failed)?;
+        let charset = {
+            let given = options.encoding.as_deref().map(charset::named).transpose()?;
+            Charset::detect(&mut source, given).map_err(failed)?
+        };
         let sample = sample(&mut source, charset)?;
         let syntax = syntax(&mut source, &sample).map_err(failed)?;
         let mut survey = Survey::run(&mut source, charset, &syntax, &sample, &options)?;

@@ -76,6 +76,8 @@ pub enum Loss {
     Currency,
     /// A word for availability that is not known.
     Availability,
+    /// A category that is a number of Google's taxonomy and no word.
+    Category,
     /// An address that is no http or https address.
     Url,
     /// A value that was too long, or too many of them.
@@ -93,6 +95,7 @@ impl Loss {
             Self::Price => "price",
             Self::Currency => "currency",
             Self::Availability => "availability",
+            Self::Category => "category",
             Self::Url => "url",
             Self::Cut => "cut",
             Self::Relation => "relation",

@@ -6,12 +6,12 @@ use std::io::{self, Read, Seek};
 
 use lookalike_error::{Error, ErrorKind, Result};
 
+use crate::charset::Charset;
 use crate::columns::Mapping;
 use crate::columns::Slot;
 use crate::dialect::Dialect;
 use crate::dialect::shopify::Shopify;
 use crate::dialect::woocommerce::{self, WooCommerce};
-use crate::encoding::Charset;
 use crate::json::Layout;
 use crate::options::Options;
 use crate::price::{Decimal, Evidence};

@@ -5,8 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use lookalike_error::{Error, ErrorKind, Result};
 
+use crate::charset::Charset;
 use crate::columns::{self, Mapping, Slot};
-use crate::encoding::{Charset, Text};
+use crate::encoding::Text;
 use crate::html;
 use crate::json::{self, Elements, Layout};
 use crate::record::{MAX_RECORD, Names, Raw};

@@ -40,8 +40,9 @@ fn google_tables_have_groups_sales_and_several_pictures() {
             "https://c.example/w_5,h_5/2.jpg"
         ]
     );
-    // The number of Google's category is a last resort.
-    assert_eq!(read.product("2").category.as_deref(), Some("436"));
+    // The number of Google's category is no word, and its loss is said.
+    assert_eq!(read.product("2").category, None);
+    assert_eq!(read.summary.losses.get(&Loss::Category), Some(&1));
     assert_eq!((read.group("1"), read.group("2")), (Some("G"), Some("G")));
     assert_eq!((read.summary.variants, read.summary.pictures), (1, 4));
 }
@@ -336,6 +337,38 @@ fn json_comes_in_lines_lists_and_wrappings() {
     // One object alone, and numbers with three digits behind the point.
     let found = read(r#"{"id":1,"image":"a.png","price":1.299}"#);
     assert_eq!(found.prices(), [Some(1.299)]);
+}
+
+#[test]
+fn answers_of_programming_interfaces_are_unwrapped() {
+    let node = |id: u32| {
+        format!(
+            r#"{{"id":"p{id}","title":"Chair {id}","onlineStoreUrl":"https://s.example/{id}",
+            "featuredImage":{{"url":"https://c.example/{id}.jpg"}},
+            "images":{{"edges":[{{"node":{{"url":"https://c.example/{id}.jpg"}}}},{{"node":{{"originalSrc":"https://c.example/{id}b.jpg"}}}}]}},
+            "priceRange":{{"minVariantPrice":{{"amount":"12.5","currencyCode":"EUR"}}}}}}"#
+        )
+    };
+    let (one, two) = (node(1), node(2));
+    for text in [
+        format!(
+            r#"{{"data":{{"products":{{"edges":[{{"cursor":"x","node":{one}}},{{"node":{two}}}],"pageInfo":{{"hasNextPage":false}}}}}}}}"#
+        ),
+        format!(
+            r#"{{"data":{{"shop":{{"name":"S"}},"products":{{"nodes":[{one},{two}]}}}},"extensions":{{"cost":1}}}}"#
+        ),
+        format!(
+            r#"{{"status":"ok","result":{{"total":2,"records":[{one},{two}],"facets":[{{"name":"x"}}]}}}}"#
+        ),
+        format!(r#"[{{"node":{one}}},{{"node":{two}}}]"#),
+        format!(r#"{{"catalog":[{one},{two}]}}"#),
+    ] {
+        let found = read(&text);
+        assert_eq!(found.ids(), ["p1", "p2"], "{text}");
+        assert_eq!(found.images("p2"), ["https://c.example/2.jpg", "https://c.example/2b.jpg"]);
+        assert_eq!(found.product("p1").url.as_deref(), Some("https://s.example/1"));
+        assert_eq!(found.product("p1").price, Some(12.5));
+    }
 }
 
 #[test]

@@ -4,6 +4,9 @@
 use super::{Slot, Target};
 use crate::dialect::{Dialect, shopify, woocommerce};
 
+/// Columns that hold numbers, or paths, of Google's taxonomy.
+pub(super) const TAXONOMY: [&str; 2] = ["google_product_category", "fb_product_category"];
+
 /// The names for a slot, in order.
 pub(super) fn of(slot: Slot, dialect: Dialect) -> &'static [&'static str] {
     let own: &[(Slot, &'static [&'static str])] = match dialect {
@@ -74,6 +77,7 @@ fn general(slot: Slot) -> &'static [&'static str] {
             "product_link",
             "item_url",
             "permalink",
+            "online_store_url",
             "canonical_url",
             "canonical_link",
             "external_url",
@@ -120,6 +124,8 @@ fn general(slot: Slot) -> &'static [&'static str] {
             "media_content",
             "enclosure",
             "media_thumbnail",
+            "featured_image",
+            "featured_media",
         ],
         Slot::MoreImages => &[
             "additional_image_link",
@@ -149,6 +155,8 @@ fn general(slot: Slot) -> &'static [&'static str] {
             "amount",
             "low_price",
             "regular_price",
+            "price_range_min_variant_price",
+            "price_range_v2_min_variant_price",
             "preis",
             "verkaufspreis",
             "prix",

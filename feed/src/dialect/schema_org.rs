@@ -21,12 +21,14 @@ const MAX_PRODUCTS: usize = 100_000;
 /// Whether a value speaks JSON-LD.
 pub(crate) fn is_linked(value: &Value) -> bool {
     match value {
-        Value::Object(object) => {
-            ["@type", "@graph", "@context"].iter().any(|n| object.contains_key(*n))
-        }
+        Value::Object(object) => is_linked_object(object),
         Value::Array(list) => list.iter().any(|v| v.is_object() && is_linked(v)),
         _ => false,
     }
+}
+
+pub(crate) fn is_linked_object(object: &Object) -> bool {
+    ["@type", "@graph", "@context"].iter().any(|n| object.contains_key(*n))
 }
 
 /// The products that a value describes.
@@ -155,7 +157,7 @@ impl<'a> Walk<'a> {
         let mut images = Vec::new();
         for image in list(object.get("image").or_else(|| group?.get("image"))) {
             match self.object(image) {
-                Some(object) => pictures::of_json(&Value::Object(object.clone()), &mut images),
+                Some(object) => pictures::of_object(object, &mut images),
                 None => pictures::of_json(image, &mut images),
             }
         }
