@@ -86,7 +86,7 @@ pub(crate) fn sample<R: Read + Seek>(source: &mut R, charset: Charset) -> Result
                 "this is a workbook or an archive: save the table as CSV, or unpack it first",
             );
         }
-        [0x1f, 0x8b, ..] => return bad("this is packed with gzip: unpack it first"),
+        [0x1f, 0x8b, ..] => return bad("this is packed with gzip, twice perhaps: unpack it first"),
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] => {
             return bad("this is a picture: give the folder that it is in");
         }

@@ -120,12 +120,18 @@ fn of_brands(head: &[u8]) -> Result<Format> {
     if heic.0 || still {
         return Ok(Format::Heic);
     }
-    Err(other("a video"))
+    let brands: [(&[&[u8; 4]], &str); 3] = [
+        (&[b"jp2 ", b"jpx ", b"jpm ", b"jph ", b"j2ki", b"j2is"], "a JPEG 2000 picture"),
+        (&[b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B "], "a sound"),
+        (&[b"heif", b"hif1", b"jpeg", b"jpgs", b"evbi", b"vvic"], "a HEIF picture of a rare kind"),
+    ];
+    let name = brands.iter().find(|(all, _)| named(all).0).map_or("a video", |(_, name)| name);
+    Err(other(name))
 }
 
 /// What a file that is no picture for us calls itself.
 fn name_of(head: &[u8]) -> Option<&'static str> {
-    let magics: [(usize, &[u8], &str); 22] = [
+    let magics: [(usize, &[u8], &str); 42] = [
         (4, b"moov", "a video"),
         (4, b"mdat", "a video"),
         (4, b"wide", "a video"),
@@ -147,7 +153,26 @@ fn name_of(head: &[u8]) -> Option<&'static str> {
         (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
         (0, b"PK\x03\x04", "an archive (ZIP)"),
         (0, b"FUJIFILMCCD-RAW", "a camera's raw file (Fujifilm)"),
+        (0, b"IIU\0", "a camera's raw file (Panasonic)"),
+        (0, b"IIRO", "a camera's raw file (Olympus)"),
+        (0, b"IIRS", "a camera's raw file (Olympus)"),
+        (0, b"MMOR", "a camera's raw file (Olympus)"),
+        (0, b"FOVb", "a camera's raw file (Sigma)"),
+        (0, b"\0MRM", "a camera's raw file (Minolta)"),
         (0, b"gimp xcf", "a GIMP file"),
+        (0, b"icns", "an icon file (Apple)"),
+        (0, b"qoif", "a QOI picture"),
+        (0, b"DDS ", "a texture (DDS)"),
+        (0, b"\x76\x2f\x31\x01", "an OpenEXR picture"),
+        (0, b"#?RADIANCE", "a Radiance picture"),
+        (0, b"AT&TFORM", "a DjVu file"),
+        (0, b"\x1f\x8b", "an archive (gzip)"),
+        (0, b"7z\xbc\xaf\x27\x1c", "an archive (7-Zip)"),
+        (0, b"Rar!", "an archive (RAR)"),
+        (0, b"\x7fELF", "a program"),
+        (0, b"MZ", "a program"),
+        (0, b"SQLite format 3", "a database"),
+        (0, b"\xd0\xcf\x11\xe0", "an old Office file"),
     ];
     let magic = magics
         .iter()
@@ -158,7 +183,14 @@ fn name_of(head: &[u8]) -> Option<&'static str> {
     // Drawings are text: a tag named svg among the first, whatever stands before it.
     let text = String::from_utf8_lossy(&head[..head.len().min(512)]);
     let text = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
-    (text.starts_with('<') && text.contains("<svg")).then_some("a drawing (SVG)")
+    if text.starts_with('<') && text.contains("<svg") {
+        return Some("a drawing (SVG)");
+    }
+    // What a shop's host answers where a picture is gone.
+    let head = text.get(..text.len().min(256)).unwrap_or(text).to_ascii_lowercase();
+    let is_page =
+        head.starts_with("<!doctype html") || head.starts_with('<') && head.contains("<html");
+    is_page.then_some("a web page")
 }
 
 fn other(name: &str) -> Error {
@@ -189,6 +221,15 @@ mod tests {
         assert_eq!(of(b"heic", b"mif1heic").unwrap(), Format::Heic);
         assert_eq!(of(b"mif1", b"heic").unwrap(), Format::Heic);
         assert_eq!(of(b"jxl ", b"jxl ").unwrap(), Format::JpegXl);
+        for (major, name) in [
+            (b"jp2 ", "JPEG 2000"),
+            (b"jpx ", "JPEG 2000"),
+            (b"M4A ", "a sound"),
+            (b"heif", "a HEIF picture of a rare kind"),
+        ] {
+            let error = of(major, major).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("choose a JPEG"), "{error}");
+        }
         // What stands behind the list is not of it; a film may be compatible with stills.
         for video in [of(b"mp42", b"isom"), of(b"isom", b"heicmif1"), of(b"qt  ", b"")] {
             assert!(video.unwrap_err().to_string().contains("a video"));
@@ -202,7 +243,11 @@ mod tests {
             (b"  <?xml version='1.0'?><!-- x --><svg>", "SVG"),
             (b"\0\0\x01\0\x01\0", "an icon"),
             (b"\0\0\0\x14wide", "a video"),
-            (b"<html><body>", "not a picture"),
+            (b"<html><body>", "a web page"),
+            (b"\n<!DOCTYPE HTML>", "a web page"),
+            (b"\x1f\x8b\x08", "gzip"),
+            (b"IIU\0\x18\0\0\0", "raw file (Panasonic)"),
+            (b"<a>not a page</a>", "not a picture"),
             (b"BM, said the cat, is no bitmap", "not a picture"),
             (b"\xff\xd8", "not a picture"),
             (b"", "not a picture"),

@@ -94,6 +94,7 @@ fn feed_in(folder: &Path) -> Result<Option<PathBuf>> {
     let rank = |path: &PathBuf| {
         let name = path.file_name()?.to_string_lossy().to_lowercase();
         let ending = name.strip_prefix("catalog.")?;
+        let ending = ending.strip_suffix(".gz").unwrap_or(ending);
         FEEDS.iter().position(|known| *known == ending)
     };
     let entries = std::fs::read_dir(folder).map_err(|cause| {

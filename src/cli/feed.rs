@@ -10,6 +10,7 @@ use lookalike_feed::{About, Decimal, Entry, Feed, Found, Options, Remark, Summar
 use serde_json::{Value, json};
 
 use super::catalogue::{self, Item};
+use super::packed::unpacked;
 use super::pictures::{self, Pictures};
 use super::{files, output, values};
 use crate::error::{Error, ErrorKind, Result};
@@ -27,6 +28,9 @@ pub(super) struct Reading {
     /// attribute. May be repeated.
     #[arg(long, value_name = "OURS=THEIRS", value_parser = pair)]
     map: Vec<(String, String)>,
+    /// The feed's encoding, such as shift_jis or macintosh; else it is told from its bytes.
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
     /// The shop's address, for exports without addresses of products (Shopify, WooCommerce).
     #[arg(long, value_name = "URL")]
     shop_url: Option<String>,
@@ -49,6 +53,7 @@ impl Default for Reading {
     fn default() -> Self {
         Self {
             map: Vec::new(),
+            encoding: None,
             shop_url: None,
             currency: None,
             decimal: None,
@@ -63,6 +68,7 @@ impl Reading {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Options {
             map: self.map.clone(),
+            encoding: self.encoding.clone(),
             shop_url: self.shop_url.clone(),
             currency: self.currency.clone(),
             decimal: self.decimal,
@@ -124,6 +130,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn show(args: &Args, name: &str, source: impl Read + Seek) -> Result<()> {
     let limit = if args.json { SHOWN_JSON } else { SHOWN };
+    let source = unpacked(source).map_err(|e| e.at(name))?;
     let mut feed = Feed::open(source, args.reading.options()).map_err(|e| e.at(name))?;
     let mut first = Vec::new();
     let mut refused = Vec::new();
@@ -336,6 +343,7 @@ pub(super) fn read(
     name: &str,
     reading: &Reading,
 ) -> Result<(Vec<Item>, Vec<String>)> {
+    let source = unpacked(source).map_err(|e| e.at(name))?;
     let mut feed = Feed::open(source, reading.options()).map_err(|e| e.at(name))?;
     let mut items = Vec::new();
     let mut skipped = Vec::new();
@@ -356,11 +364,9 @@ pub(super) fn read(
         }
     }
     let summary = feed.summary();
-    output::remark(format_args!(
-        "{name}: {}: {}",
-        feed.about().dialect.describe(),
-        counts(summary)
-    ));
+    let About { dialect, encoding, .. } = feed.about();
+    let encoding = if *encoding == "UTF-8" { String::new() } else { format!(" in {encoding}") };
+    output::remark(format_args!("{name}: {}{encoding}: {}", dialect.describe(), counts(summary)));
     if let Err(error) = summary.check(reading.max_refused) {
         for reason in skipped.iter().take(SHOWN) {
             output::remark(format_args!("refused: {reason}"));

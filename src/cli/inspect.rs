@@ -23,6 +23,19 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let advice = "give a network, an index or a manifest.json";
     files::must_exist(&args.file, advice)?;
+    if args.file.is_dir() {
+        let manifest = args.file.join("manifest.json");
+        let what = if manifest.is_file() {
+            format!(
+                "{} is a folder; its index is described by {}",
+                args.file.display(),
+                manifest.display()
+            )
+        } else {
+            format!("{} is a folder: {advice}", args.file.display())
+        };
+        return Err(Error::new(ErrorKind::BadFile, what));
+    }
     let bytes = files::read(&args.file)?;
     let about = describe(&bytes).map_err(|e| e.at(args.file.display()))?;
     if args.json {

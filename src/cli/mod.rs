@@ -13,6 +13,7 @@ mod lesson;
 mod look;
 mod model;
 mod output;
+mod packed;
 mod pictures;
 mod progress;
 mod random;

@@ -142,7 +142,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(path) => pictures(path)?,
         None => Vec::new(),
     };
-    let bar = Progress::new(pictures.len(), "calibrating");
+    // Without pictures there is nothing to calibrate; writing takes a moment of its own.
+    let doing = if args.calibrate.is_some() { "calibrating" } else { "preparing" };
+    let bar = Progress::new(pictures.len(), doing);
     let calibration = Calibration {
         pictures: &pictures,
         range: args.range,

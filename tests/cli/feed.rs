@@ -3,8 +3,13 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::harness::{fail, folder, hosted, json, lookalike, prepared, shop, succeed, text};
+use crate::server::{Server, ok, status};
 
 fn write(root: &Path, name: &str, content: &str) -> PathBuf {
     let path = root.join(name);
@@ -132,4 +137,65 @@ fn shops_of_every_kind_are_indexed() {
         }
         fs::remove_file(catalogue.join(name)).unwrap();
     }
+}
+
+#[test]
+fn packed_feeds_and_old_encodings_are_read() {
+    let root = folder("feed-packed");
+    let packed = |bytes: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let plain =
+        json(&["feed", text(&write(&root, "plain.csv", MIXED)), "--json", "--max-refused", "1"]);
+    // By its content, whatever its name; and in a folder by its name.
+    for name in ["export.csv", "catalog.csv.gz"] {
+        let path = root.join(name);
+        fs::write(&path, packed(MIXED.as_bytes())).unwrap();
+        let given = if name == "export.csv" { &path } else { &root };
+        let mut read = json(&["feed", text(given), "--json", "--max-refused", "1"]);
+        read["feed"] = plain["feed"].clone();
+        assert_eq!(read, plain, "{name}");
+    }
+    let whole = packed(MIXED.as_bytes());
+    fs::write(root.join("cut.gz"), &whole[..whole.len() - 9]).unwrap();
+    let error = fail(&["feed", text(&root.join("cut.gz"))]);
+    assert!(error.contains("cut off") && error.contains("cut.gz"), "{error}");
+
+    // "Стул" and "Стол" by KOI8-R, told and given.
+    let koi =
+        b"id,title,image\n1,\xf3\xd4\xd5\xcc \xc4\xc5\xd2\xc5\xd7\xd1\xce\xce\xd9\xca,a.png\n";
+    let feed = root.join("koi.csv");
+    fs::write(&feed, koi).unwrap();
+    for more in [&[][..], &["--encoding", "koi8-r"]] {
+        let value = json(&[&["feed", text(&feed), "--json"], more].concat());
+        assert_eq!(value["first"][0]["product"]["title"], "Стул деревянный", "{value}");
+    }
+    let error = fail(&["feed", text(&feed), "--encoding", "klingon"]);
+    assert!(error.contains("no encoding \"klingon\""), "{error}");
+}
+
+#[test]
+fn a_feed_is_shown_by_its_address() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/feed.csv" => ok(MIXED).with("Content-Type", "text/csv"),
+        _ => status(404),
+    });
+    let show = |path: &str, more: &[&str]| {
+        let url = server.url(path);
+        lookalike(&[&["feed", &url, "--json", "--max-refused", "1"], more].concat())
+    };
+    let output = show("/feed.csv", &["--allow-private"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (value["dialect"].as_str(), value["counts"]["products"].as_u64()),
+        (Some("table"), Some(2))
+    );
+    let errors = |output: Output| {
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(errors(show("/none.csv", &["--allow-private"])).contains("404"));
+    assert!(errors(show("/feed.csv", &[])).contains("--allow-private"));
 }

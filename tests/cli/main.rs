@@ -11,6 +11,7 @@ mod index;
 mod kills;
 mod model;
 mod nightly;
+mod pictures;
 mod search;
 #[path = "../../sources/tests/common/mod.rs"]
 mod server;
