@@ -1,5 +1,6 @@
 //! Why did this match? Where in the photo the similarity to a product comes from.
 
+use crate::area::Rect;
 use crate::embedding::{Embedding, dot};
 use crate::error::Result;
 use crate::mask::Mask;
@@ -16,6 +17,54 @@ pub struct HeatMap {
     pub height: usize,
     /// `height * width` values.
     pub values: Vec<f32>,
+    /// What of the photo the cells cover.
+    pub rect: Rect,
+}
+
+impl HeatMap {
+    /// The map of a part of the photo that lies at `place` in what the network saw, without the
+    /// padding around it. Cells that reach into the padding give all they have to the part: a pixel
+    /// of padding was no part of the pooling.
+    #[must_use]
+    pub fn of_part(&self, place: Rect, rect: Rect) -> Self {
+        let across = overlaps(self.width, place.x0, place.x1);
+        let down = overlaps(self.height, place.y0, place.y1);
+        let mut values = vec![0f32; across.cells * down.cells];
+        for (y, to_y, part_y) in &down.shares {
+            for (x, to_x, part_x) in &across.shares {
+                values[to_y * across.cells + to_x] +=
+                    self.values[y * self.width + x] * part_y * part_x;
+            }
+        }
+        Self { width: across.cells, height: down.cells, values, rect }
+    }
+}
+
+/// How the cells of one side are shared out among those of a part of it.
+struct Overlaps {
+    cells: usize,
+    /// From which cell, to which of the part's, which share of it.
+    shares: Vec<(usize, usize, f32)>,
+}
+
+/// `from..to` are fractions of a side of `cells` cells; the part has about as many as it covers.
+fn overlaps(cells: usize, from: f32, to: f32) -> Overlaps {
+    let (from, to) = (f64::from(from) * cells as f64, f64::from(to) * cells as f64);
+    let count = ((to - from).round() as usize).clamp(1, cells);
+    let width = (to - from) / count as f64;
+    let mut shares = Vec::new();
+    for cell in 0..cells {
+        let within =
+            |low: f64, high: f64| (high.min(cell as f64 + 1.0) - low.max(cell as f64)).max(0.0);
+        let all = within(from, to);
+        for at in (0..count).filter(|_| all > 0.0) {
+            let part = within(from + at as f64 * width, from + (at + 1) as f64 * width) / all;
+            if part > 0.0 {
+                shares.push((cell, at, part as f32));
+            }
+        }
+    }
+    Overlaps { cells: count, shares }
 }
 
 /// Splits the cosine between a photo and a `target` over the cells of the photo's feature maps.
@@ -65,7 +114,7 @@ pub fn explain(
             .collect();
         spread(&cells, map.width, map.height, &mut values, width, height);
     }
-    Ok(HeatMap { width, height, values })
+    Ok(HeatMap { width, height, values, rect: Rect::WHOLE })
 }
 
 /// Adds a coarse grid to a fine one; the sum is kept.

@@ -15,7 +15,7 @@
 //! engine.provide(Role::Model, read("model.onnx"), None)?;
 //! engine.provide(Role::Index, read("index.bin"), None)?;
 //! engine.provide(Role::Products, read("products.json"), None)?;
-//! engine.set_photo(lookalike::image::Picture::from_rgb(1, 1, vec![200, 180, 160])?);
+//! engine.set_photo(lookalike::image::Picture::from_rgb(1, 1, vec![200, 180, 160])?)?;
 //! for hit in engine.search(&Query { photo: Some(View::Whole), ..Query::default() })? {
 //!     println!("{:.3} {}", hit.score, hit.product.title);
 //! }
@@ -25,9 +25,11 @@
 // So that every room says `crate::error`, wherever it lies.
 extern crate lookalike_error as error;
 
+pub mod area;
 pub mod embedding;
 pub mod engine;
 pub mod explain;
+pub mod frame;
 pub mod index;
 pub mod kernels;
 #[cfg(feature = "cli")]

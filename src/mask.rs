@@ -2,6 +2,7 @@
 
 use fast_image_resize::PixelType;
 
+use crate::area::Area;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::preprocess::resample;
@@ -75,6 +76,18 @@ impl Mask {
         &self.coverage
     }
 
+    /// Pixels from left to right.
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Pixels from top to bottom.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
     /// Whether nothing is taken out.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -86,6 +99,52 @@ impl Mask {
     pub fn kept(&self) -> f32 {
         let taken: u64 = self.coverage.iter().map(|&c| u64::from(c)).sum();
         1.0 - taken as f32 / (255.0 * self.coverage.len() as f32)
+    }
+
+    /// The pixels around what is left: those of which at least half stays, or else anything at all.
+    /// `None` if nothing does. Next to what is taken out whole, a soft edge or the noise of a JPEG
+    /// is nothing to look at.
+    #[must_use]
+    pub fn left(&self) -> Option<Area> {
+        self.around(|c| c < 128).or_else(|| self.around(|c| c < 255))
+    }
+
+    /// The pixels around those whose coverage is as wanted.
+    fn around(&self, wanted: impl Fn(u8) -> bool) -> Option<Area> {
+        let rows = (0u32..).zip(self.coverage.chunks_exact(self.width as usize));
+        rows.fold(None, |around: Option<Area>, (y, row)| {
+            let first = row.iter().position(|&c| wanted(c));
+            let last = row.iter().rposition(|&c| wanted(c));
+            let (Some(x0), Some(x1)) = (first, last) else { return around };
+            let (x0, x1) = (x0 as u32, x1 as u32 + 1);
+            let so_far = around.unwrap_or(Area { x0, y0: y, x1, y1: y + 1 });
+            Some(Area { x0: so_far.x0.min(x0), x1: so_far.x1.max(x1), y1: y + 1, ..so_far })
+        })
+    }
+
+    /// A mask that leaves nothing but these pixels of a `width` x `height` picture.
+    ///
+    /// # Errors
+    /// `BadQuery` if the picture has no pixels.
+    pub fn only(area: Area, width: u32, height: u32) -> Result<Self> {
+        let nothing = vec![0; width as usize * height as usize];
+        Ok(Self::new(width, height, nothing)?.within(area))
+    }
+
+    /// The mask, and everything outside of these of its pixels taken out as well.
+    #[must_use]
+    pub fn within(mut self, area: Area) -> Self {
+        let columns = area.x0.min(self.width) as usize..area.x1.min(self.width) as usize;
+        let rows = self.coverage.chunks_exact_mut(self.width as usize);
+        for (y, row) in (0u32..).zip(rows) {
+            if (area.y0..area.y1).contains(&y) {
+                row[..columns.start].fill(255);
+                row[columns.end..].fill(255);
+            } else {
+                row.fill(255);
+            }
+        }
+        self
     }
 
     /// The mask at another size, averaged over the pixels that fall together.
@@ -329,5 +388,25 @@ mod tests {
         assert!(Mask::new(0, 0, vec![]).is_err());
         let half = Mask::new(2, 1, vec![0, 255]).unwrap().resized(1, 1).unwrap();
         assert!((126..=129).contains(&half.coverage()[0]));
+    }
+
+    #[test]
+    fn a_box_is_a_mask_and_the_box_around_what_it_leaves() {
+        let area = Area { x0: 3, y0: 2, x1: 7, y1: 9 };
+        let mask = Mask::only(area, 20, 10).unwrap();
+        assert!((mask.kept() - 28.0 / 200.0).abs() < 1e-6);
+        assert_eq!((mask.coverage()[2 * 20 + 3], mask.coverage()[2 * 20 + 7]), (0, 255));
+        assert_eq!(mask.left(), Some(area));
+        // Box and paint are one mask.
+        let painted = Mask::new(20, 10, (0..200).map(|i| u8::from(i % 20 < 5) * 255).collect());
+        let both = painted.unwrap().within(area);
+        assert_eq!(both.left(), Some(Area { x0: 5, ..area }));
+        // A soft edge is not what is left, unless nothing else is.
+        let soft = Mask::new(4, 1, vec![255, 200, 0, 200]).unwrap();
+        assert_eq!(soft.left(), Some(Area { x0: 2, y0: 0, x1: 3, y1: 1 }));
+        let faint = Mask::new(4, 1, vec![255, 254, 255, 200]).unwrap();
+        assert_eq!(faint.left(), Some(Area { x0: 1, y0: 0, x1: 4, y1: 1 }));
+        assert_eq!(Mask::new(2, 1, vec![255, 255]).unwrap().left(), None);
+        assert_eq!(Mask::only(Area { x1: 99, y1: 99, x0: 0, y0: 0 }, 3, 3).unwrap().kept(), 1.0);
     }
 }

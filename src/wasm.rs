@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
+use crate::area::Rect;
 use crate::engine::{Engine, Hit};
 use crate::error::{Error, ErrorKind};
+use crate::explain::HeatMap;
 use crate::image::{Limits, Picture, preview, sniff};
 use crate::index::GroupKey;
 #[cfg(not(target_feature = "atomics"))]
@@ -76,8 +78,10 @@ export interface FileEntry {
   role: "model" | "index" | "products";
   path: string; bytes: number; sha256: string; parts?: FilePart[]; blocks?: FileBlocks;
 }
-/** Row by row; positive cells speak for the match, negative ones against it. */
-export interface HeatMap { width: number; height: number; values: number[] }
+/** A part of the photo, in fractions of its width and height, 0 to 1. */
+export interface Rect { x0: number; y0: number; x1: number; y1: number }
+/** Row by row; positive cells speak for the match, negative ones against it. `rect` is what of the photo they cover. */
+export interface HeatMap { width: number; height: number; values: number[]; rect: Rect }
 export interface PictureHeader { format: string; width: number; height: number }
 /** Multiplications of one run of the network on one kind of inner loop: as the textbook counts them, and done. */
 export interface Work { variant: string; macs: number; products: number }
@@ -108,6 +112,8 @@ extern "C" {
     pub type JsExplain;
     #[wasm_bindgen(typescript_type = "HeatMap")]
     pub type JsHeatMap;
+    #[wasm_bindgen(typescript_type = "Rect")]
+    pub type JsRect;
     #[wasm_bindgen(typescript_type = "Product")]
     pub type JsProduct;
     #[wasm_bindgen(typescript_type = "Work[]")]
@@ -147,6 +153,7 @@ struct Heat {
     width: usize,
     height: usize,
     values: Vec<f32>,
+    rect: Rect,
 }
 
 #[derive(Serialize)]
@@ -217,11 +224,11 @@ impl LookalikeEngine {
         to_js(&Header { format, width: header.width, height: header.height })
     }
 
-    /// The photo: 8-bit straight-alpha RGBA as in `ImageData`. Forgets the mask.
+    /// The photo: 8-bit straight-alpha RGBA as in `ImageData`, kept at no more than 1024 pixels a side.
+    /// Forgets the mask.
     #[wasm_bindgen(js_name = setPhoto)]
     pub fn set_photo(&mut self, rgba: &[u8], width: u32, height: u32) -> Result<(), JsValue> {
-        self.0.set_photo(Picture::from_rgba(width, height, rgba).map_err(thrown)?);
-        Ok(())
+        self.0.set_photo(Picture::from_rgba(width, height, rgba).map_err(thrown)?).map_err(thrown)
     }
 
     /// One byte a pixel, 255 takes it out; any size, it is scaled to the photo. `undefined` takes
@@ -285,6 +292,12 @@ impl LookalikeEngine {
         Ok(self.0.embed(view).map_err(thrown)?.as_slice().to_vec())
     }
 
+    /// What of the photo the network looks at: all of it, or the part around what the mask leaves.
+    pub fn seen(&self, masked: bool) -> Result<JsRect, JsValue> {
+        let view = if masked { View::Masked } else { View::Whole };
+        to_js(&self.0.seen(view).map_err(thrown)?)
+    }
+
     /// The photo's features before the projection, `[sum of the layers' dims]`: what another ONNX
     /// runtime gives for the network's file.
     pub fn pooled(&mut self, masked: bool) -> Result<Vec<f32>, JsValue> {
@@ -305,7 +318,8 @@ impl LookalikeEngine {
             thrown(Error::new(ErrorKind::BadQuery, format!("the options cannot be read: {cause}")))
         })?;
         let heat = self.0.explain(id, options.image, options.photo).map_err(thrown)?;
-        to_js(&Heat { width: heat.width, height: heat.height, values: heat.values })
+        let HeatMap { width, height, values, rect } = heat;
+        to_js(&Heat { width, height, values, rect })
     }
 
     /// All that is known of a product.

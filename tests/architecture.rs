@@ -71,8 +71,9 @@ fn dependencies_point_one_way() {
     let order = [
         &["error", "kernels"][..],
         &["image", "embedding", "manifest"],
-        &["preprocess", "projection"],
+        &["preprocess", "projection", "area"],
         &["mask"],
+        &["frame"],
         &["model", "index"],
         &["query", "learn", "explain"],
         &["engine"],

@@ -57,7 +57,7 @@ fn answer(engine: &mut Engine, query: &Value) -> Value {
         }
     };
     if query.photo.is_some() {
-        engine.set_photo(picture("photo.png"));
+        engine.set_photo(picture("photo.png")).unwrap();
         let mask = picture("mask.png");
         let coverage = mask.rgb().chunks_exact(3).map(|p| p[1]).collect();
         engine.set_mask(Some(Mask::new(mask.width(), mask.height(), coverage).unwrap())).unwrap();

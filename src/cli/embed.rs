@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{files, output};
+use super::values::{self, Corners};
+use super::{files, output, selection};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Limits, decode};
 use crate::index::Code;
+use crate::mask::Mask;
 use crate::query::View;
 
 #[derive(clap::Args)]
@@ -21,6 +22,11 @@ pub(super) struct Args {
     /// cannot be read is said, the others go on, and the exit code is 1.
     #[arg(required = true)]
     photos: Vec<PathBuf>,
+    /// Embed this part of each picture alone: pixels of the upright picture from the upper left
+    /// corner, of which x1 and y1 are the first beyond it; what lies outside is clipped.
+    #[arg(long = "box", value_name = "X0,Y0,X1,Y1", allow_hyphen_values = true,
+        value_parser = values::corners)]
+    corners: Option<Corners>,
 }
 
 /// A line of what is printed.
@@ -36,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let bar = Progress::new(args.photos.len(), "embedding");
     let mut failed = 0;
     for photo in &args.photos {
-        match embed(&mut engine, photo) {
+        match embed(&mut engine, photo, args.corners) {
             Ok(line) => output::json(&line)?,
             Err(error) => {
                 failed += 1;
@@ -53,10 +59,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn embed(engine: &mut Engine, photo: &Path) -> Result<Line> {
-    let picture = decode(&files::read_picture(photo)?, &Limits::default());
-    engine.set_photo(picture.map_err(|e| e.at(photo.display()))?);
-    let embedding = engine.embed(View::Whole)?;
+fn embed(engine: &mut Engine, photo: &Path, corners: Option<Corners>) -> Result<Line> {
+    let picture = selection::picture(photo)?;
+    let only = |corners| {
+        let area = selection::area(corners, &picture).map_err(|e| e.at(photo.display()))?;
+        Mask::only(area, picture.width(), picture.height())
+    };
+    let mask = corners.map(only).transpose()?;
+    engine.set_photo(picture)?;
+    engine.set_mask(mask)?;
+    // Without a mask that is the whole.
+    let embedding = engine.embed(View::Masked)?;
     Ok(Line {
         file: photo.display().to_string(),
         code: Code::new(embedding).as_slice().to_vec(),

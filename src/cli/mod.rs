@@ -18,6 +18,7 @@ mod pictures;
 mod progress;
 mod random;
 mod search;
+mod selection;
 mod state;
 mod values;
 

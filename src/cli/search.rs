@@ -1,14 +1,12 @@
 //! `lookalike search`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{files, output, values};
+use super::{files, output, selection, values};
 use crate::engine::Hit;
 use crate::error::Result;
-use crate::image::{Limits, Picture, decode};
-use crate::mask::Mask;
 use crate::query::{DEFAULT_K, MAX_K, Query, View};
 
 #[derive(clap::Args)]
@@ -19,9 +17,8 @@ pub(super) struct Args {
     /// The photo to search with.
     #[arg(required_unless_present_any = ["product", "query"])]
     photo: Option<PathBuf>,
-    /// A picture as large as the photo, white where the photo is to be ignored.
-    #[arg(long, requires = "photo")]
-    mask: Option<PathBuf>,
+    #[command(flatten)]
+    selection: selection::Args,
     /// Search for what resembles this product instead.
     #[arg(long, value_name = "ID", conflicts_with = "photo")]
     product: Option<String>,
@@ -42,23 +39,18 @@ struct Answer<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let photo = args.photo.as_deref().map(picture).transpose()?;
-    let mask = args.mask.as_deref().map(picture).transpose()?;
+    let photo = args.photo.as_deref().map(selection::picture).transpose()?;
+    let mask = photo.as_ref().map(|photo| args.selection.mask(photo)).transpose()?.flatten();
     let mut engine = files::open_engine(&args.index)?;
+    let view = if mask.is_some() { View::Masked } else { View::Whole };
     if let Some(photo) = photo {
-        engine.set_photo(photo);
-    }
-    if let Some(mask) = mask {
-        let luma = mask.rgb().chunks_exact(3).map(|p| p[1]).collect();
-        engine.set_mask(Some(Mask::new(mask.width(), mask.height(), luma)?))?;
+        engine.set_photo(photo)?;
+        engine.set_mask(mask)?;
     }
     let query = match &args.query {
         Some(json) => Query::from_json(json)?,
         None => Query {
-            photo: args.photo.as_ref().map(|_| match args.mask {
-                Some(_) => View::Masked,
-                None => View::Whole,
-            }),
+            photo: args.photo.as_ref().map(|_| view),
             product_id: args.product.clone(),
             k: Some(args.k),
             ..Query::default()
@@ -74,8 +66,4 @@ pub(super) fn run(args: &Args) -> Result<()> {
         output::line(format_args!("{rank:>3}  {score:.3}  {id}  {title}  {category}"))?;
     }
     Ok(())
-}
-
-fn picture(path: &Path) -> Result<Picture> {
-    decode(&files::read_picture(path)?, &Limits::default()).map_err(|e| e.at(path.display()))
 }

@@ -4,12 +4,14 @@ mod answer;
 mod photo;
 
 pub use answer::{EF_SEARCH, Hit};
-pub use photo::pooled_features;
+pub use photo::{PHOTO_SIDE, pooled_features};
 
+use crate::area::Rect;
 use crate::catalog::{Filter, Products};
 use crate::embedding::Embedding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{HeatMap, explain};
+use crate::frame::Crop;
 use crate::image::Picture;
 use crate::index::Index;
 use crate::kernels::{Alone, Split};
@@ -27,6 +29,7 @@ pub struct Engine {
     index: Option<Index>,
     products: Option<Products>,
     photo: Option<Photo>,
+    crop: Crop,
     /// Which rows pass the filter of the last query that had one: a slider asks with the same one
     /// again and again.
     passing: Option<(Filter, Vec<bool>)>,
@@ -45,6 +48,7 @@ impl Engine {
             index: None,
             products: None,
             photo: None,
+            crop: Crop::default(),
             passing: None,
             threads: &Alone,
         })
@@ -141,9 +145,14 @@ impl Engine {
         Err(mismatch())
     }
 
-    /// The photo to search with; forgets the mask of the one before.
-    pub fn set_photo(&mut self, picture: Picture) {
-        self.photo = Some(Photo::new(picture));
+    /// The photo to search with; forgets the mask of the one before. It is kept at no more than
+    /// [`PHOTO_SIDE`] pixels a side.
+    ///
+    /// # Errors
+    /// `Internal` only: a [`Picture`] can be shrunk.
+    pub fn set_photo(&mut self, picture: Picture) -> Result<()> {
+        self.photo = Some(Photo::new(picture)?);
+        Ok(())
     }
 
     /// What to take out of the photo; `None` takes out nothing. The whole photo's embedding stays.
@@ -153,6 +162,23 @@ impl Engine {
     pub fn set_mask(&mut self, mask: Option<Mask>) -> Result<()> {
         self.photo.as_mut().ok_or_else(no_photo)?.set_mask(mask);
         Ok(())
+    }
+
+    /// When and how what the mask leaves is shown to the network alone, for measuring; as
+    /// [`Crop::default`] says if not set. Forgets photo and mask.
+    pub fn set_crop(&mut self, crop: Crop) {
+        self.crop = crop;
+        self.photo = None;
+    }
+
+    /// What of the photo the network looks at: all of it, or the part around what the mask leaves.
+    ///
+    /// # Errors
+    /// `NotReady` if network or photo are missing.
+    pub fn seen(&self, view: View) -> Result<Rect> {
+        let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
+        let photo = self.photo.as_ref().ok_or_else(no_photo)?;
+        Ok(photo.shown(&self.crop, network.spec().input.size, view))
     }
 
     /// Forgets photo and mask.
@@ -168,7 +194,7 @@ impl Engine {
         let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
         let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
         let photo = self.photo.as_mut().ok_or_else(no_photo)?;
-        Ok(&photo.seen(network, index, view)?.0.embedding)
+        Ok(&photo.seen(network, index, &self.crop, view)?.embedding)
     }
 
     /// The photo's pooled features, `[sum of the layers' dims]`: what the network's file itself
@@ -180,8 +206,8 @@ impl Engine {
         let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
         let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
         let photo = self.photo.as_mut().ok_or_else(no_photo)?;
-        let (seen, mask) = photo.seen(network, index, view)?;
-        seen.features.pool(mask)
+        let seen = photo.seen(network, index, &self.crop, view)?;
+        seen.features.pool(seen.mask.as_ref())
     }
 
     /// Where in the photo its similarity to a product comes from: to the picture `image` of it (0
@@ -195,12 +221,17 @@ impl Engine {
         let products = self.products.as_ref().ok_or_else(|| not_ready(Role::Products))?;
         let row = products.row(id)?;
         let photo = self.photo.as_mut().ok_or_else(no_photo)?;
-        let (seen, mask) = photo.seen(network, index, view)?;
+        let seen = photo.seen(network, index, &self.crop, view)?;
         let image = match image {
             Some(image) => image,
             None => index.nearest_picture(&seen.embedding, row)?,
         };
-        explain(&seen.features, mask, index.projection(), &index.picture(row, image)?)
+        let target = index.picture(row, image)?;
+        let heat = explain(&seen.features, seen.mask.as_ref(), index.projection(), &target)?;
+        Ok(match &seen.frame {
+            Some(frame) => heat.of_part(frame.place(), frame.rect()),
+            None => heat,
+        })
     }
 
     fn searchable(&self) -> Result<(&Index, &Products)> {

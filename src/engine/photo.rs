@@ -1,20 +1,30 @@
 //! What the network sees in a photo, and in a catalogue's pictures.
 
-use std::borrow::Cow;
+use fast_image_resize::PixelType;
 
+use crate::area::Rect;
 use crate::embedding::Embedding;
 use crate::error::Result;
+use crate::frame::{Crop, Frame};
 use crate::image::Picture;
 use crate::index::Index;
 use crate::mask::{Fill, Mask};
 use crate::model::{Features, Network};
-use crate::preprocess::resize;
+use crate::preprocess::{resample, resize};
 use crate::query::View;
+
+/// The longest side at which a photo is kept, in pixels: what a selection is cut from. Larger ones
+/// are shrunk as they are set, in fixed point, so that the same pixels give the same code
+/// everywhere. The page decodes to it as well (`www/picture.js`). Kept are 3 bytes a pixel, 3 MiB
+/// at most; while one is set, the caller's 4 bytes a pixel beside them.
+pub const PHOTO_SIDE: u32 = 1024;
 
 /// The photo of the moment. What was computed of it is kept until it changes.
 pub(super) struct Photo {
-    /// As given; shrunk to the network's input size once that is known.
+    /// At most [`PHOTO_SIDE`] on a side.
     picture: Picture,
+    /// The same at the network's input size, once that is known.
+    square: Option<Picture>,
     mask: Option<Mask>,
     whole: Option<Seen>,
     masked: Option<Seen>,
@@ -24,52 +34,97 @@ pub(super) struct Photo {
 pub(super) struct Seen {
     pub(super) features: Features,
     pub(super) embedding: Embedding,
+    /// What the pooling passed over.
+    pub(super) mask: Option<Mask>,
+    /// The part that was shown; `None`: all of the photo.
+    pub(super) frame: Option<Frame>,
 }
 
 impl Photo {
-    pub(super) fn new(picture: Picture) -> Self {
-        Self { picture, mask: None, whole: None, masked: None }
+    pub(super) fn new(picture: Picture) -> Result<Self> {
+        let picture = kept(picture)?;
+        Ok(Self { picture, square: None, mask: None, whole: None, masked: None })
     }
 
     /// Takes out what the mask covers; what is known of the whole photo stays.
     pub(super) fn set_mask(&mut self, mask: Option<Mask>) {
-        self.mask = mask;
+        self.mask = mask.filter(|mask| !mask.is_empty());
         self.masked = None;
     }
 
-    /// What the network sees, computed if it is not known yet, and the mask if the view has one.
+    /// What the network is going to see of the photo, without running it.
+    pub(super) fn shown(&self, crop: &Crop, size: u32, view: View) -> Rect {
+        self.frame(crop, size, view).map_or(Rect::WHOLE, |frame| frame.rect())
+    }
+
+    fn frame(&self, crop: &Crop, size: u32, view: View) -> Option<Frame> {
+        let mask = self.mask.as_ref().filter(|_| view == View::Masked)?;
+        crop.frame(self.picture.width(), self.picture.height(), mask, size)
+    }
+
+    /// What the network sees, computed if it is not known yet.
     pub(super) fn seen(
         &mut self,
         network: &Network,
         index: &Index,
+        crop: &Crop,
         view: View,
-    ) -> Result<(&Seen, Option<&Mask>)> {
-        let size = network.spec().input.size;
-        if (self.picture.width(), self.picture.height()) != (size, size) {
-            self.picture = resize(&self.picture, size)?;
-        }
-        let mask = self.mask.as_ref().filter(|mask| view == View::Masked && !mask.is_empty());
-        let slot = if mask.is_some() { &mut self.masked } else { &mut self.whole };
+    ) -> Result<&Seen> {
+        let masked = view == View::Masked && self.mask.is_some();
+        // Taken out and put back, because what fills it borrows the rest.
+        let slot = if masked { self.masked.take() } else { self.whole.take() };
         let seen = match slot {
             Some(seen) => seen,
-            empty => {
-                let features = features(network, &self.picture, mask)?;
-                let embedding = index.projection().apply(&features.pool(mask)?)?;
-                empty.insert(Seen { features, embedding })
+            None => self.look(network, index, crop, view)?,
+        };
+        Ok(if masked { self.masked.insert(seen) } else { self.whole.insert(seen) })
+    }
+
+    fn look(&mut self, network: &Network, index: &Index, crop: &Crop, view: View) -> Result<Seen> {
+        let size = network.spec().input.size;
+        let frame = self.frame(crop, size, view);
+        let mask = self.mask.as_ref().filter(|_| view == View::Masked);
+        let (features, mask) = match (&frame, mask) {
+            (Some(frame), Some(mask)) => {
+                let (picture, mask) = frame.square(&self.picture, mask)?;
+                (features(network, &picture, Some(&mask))?, Some(mask))
+            }
+            (_, mask) => {
+                let square = match &mut self.square {
+                    Some(square) => square,
+                    empty => empty.insert(resize(&self.picture, size)?),
+                };
+                (features(network, square, mask)?, mask.cloned())
             }
         };
-        Ok((seen, mask))
+        let embedding = index.projection().apply(&features.pool(mask.as_ref())?)?;
+        Ok(Seen { features, embedding, mask, frame })
     }
+}
+
+/// A photo of at most [`PHOTO_SIDE`] on a side.
+fn kept(picture: Picture) -> Result<Picture> {
+    let (w, h) = (picture.width(), picture.height());
+    let longest = w.max(h);
+    if longest <= PHOTO_SIDE {
+        return Ok(picture);
+    }
+    // Rounded, in integers.
+    let side = |side: u32| {
+        let (side, most, of) = (u64::from(side), u64::from(PHOTO_SIDE), u64::from(longest));
+        ((2 * side * most + of) / (2 * of)).max(1) as u32
+    };
+    let rgb = resample(w, h, picture.rgb(), PixelType::U8x3, side(w), side(h))?;
+    Picture::from_rgb(side(w), side(h), rgb)
 }
 
 /// Feature maps of a picture at the network's input size, with the pixels that the mask takes out
 /// filled in.
 fn features(network: &Network, picture: &Picture, mask: Option<&Mask>) -> Result<Features> {
-    let shown = match mask {
-        Some(mask) => Cow::Owned(mask.fill(picture, Fill::default())?),
-        None => Cow::Borrowed(picture),
-    };
-    network.run(&shown)
+    match mask {
+        Some(mask) => network.run(&mask.fill(picture, Fill::default())?),
+        None => network.run(picture),
+    }
 }
 
 /// Pooled features, `[sum of the layers' dims]`, of a picture at the network's input size, without
@@ -83,4 +138,31 @@ pub fn pooled_features(
     mask: Option<&Mask>,
 ) -> Result<Vec<f32>> {
     features(network, picture, mask)?.pool(mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_are_kept_at_one_size_and_small_ones_as_they_are() {
+        let sized = |w: u32, h: u32| {
+            let picture = Picture::from_rgb(w, h, vec![90; (w * h * 3) as usize]).unwrap();
+            let kept = kept(picture).unwrap();
+            assert!(kept.rgb().iter().all(|v| *v == 90));
+            (kept.width(), kept.height())
+        };
+        assert_eq!(sized(PHOTO_SIDE, 7), (PHOTO_SIDE, 7));
+        assert_eq!(sized(2048, 1500), (1024, 750));
+        assert_eq!(sized(1, 3000), (1, 1024));
+        assert_eq!(sized(3000, 1), (1024, 1));
+    }
+
+    #[test]
+    fn the_page_keeps_photos_at_the_same_size() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/www/picture.js");
+        let Ok(page) = std::fs::read_to_string(page) else { return };
+        let says = format!("export const ENGINE_SIDE = {PHOTO_SIDE};");
+        assert!(page.contains(&says), "www/picture.js does not say {says}");
+    }
 }

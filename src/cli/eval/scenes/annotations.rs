@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Rect;
+use crate::area::Area;
 use crate::cli::files;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -22,7 +22,7 @@ pub(super) struct Photo {
 /// A thing that the catalogue has something like.
 pub(super) struct Thing {
     pub(super) kind: String,
-    pub(super) place: Rect,
+    pub(super) place: Area,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +84,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Photo>> {
         let mut things = Vec::new();
         for (at, Object { kind, r#box: place }) in (1..).zip(objects) {
             let Some(kind) = kind.filter(|kind| kind != LEFT_OUT) else { continue };
-            let place = Rect::touched(place, width, height).ok_or_else(|| {
+            let place = Area::touched(place, width, height).ok_or_else(|| {
                 bad(format!("{file}, object {at}: the box {place:?} holds nothing of the photo"))
             })?;
             things.push(Thing { kind, place });

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fast_image_resize::PixelType;
 
-use super::Rect;
+use crate::area::Area;
 use crate::cli::catalogue::{self, Catalogue};
 use crate::cli::output;
 use crate::cli::random::{mixed, uniform};
@@ -59,7 +59,7 @@ fn fitted(picture: &Picture) -> Result<Picture> {
     let cw = w64.min(h64 * u64::from(WIDTH) / u64::from(HEIGHT)).max(1) as u32;
     let ch = h64.min(w64 * u64::from(HEIGHT) / u64::from(WIDTH)).max(1) as u32;
     let (x0, y0) = ((w - cw) / 2, (h - ch) / 2);
-    let part = Rect { x0, y0, x1: x0 + cw, y1: y0 + ch }.cut(picture)?;
+    let part = Area { x0, y0, x1: x0 + cw, y1: y0 + ch }.cut(picture)?;
     let rgb = resample(cw, ch, part.rgb(), PixelType::U8x3, WIDTH, HEIGHT)?;
     Picture::from_rgb(WIDTH, HEIGHT, rgb)
 }

@@ -11,41 +11,19 @@ use super::super::stage::silhouette;
 use super::figure::Figure;
 use super::grounds::{Grounds, HEIGHT, WIDTH};
 use super::page::{Case, Shown, page};
-use super::{Args, DEPTH, Rect, first};
+use super::{Args, DEPTH, View};
+use crate::area::Area;
 use crate::catalog::Product;
 use crate::cli::progress::Progress;
 use crate::cli::random::{mixed, shuffled, uniform};
 use crate::cli::{files, index as indexing, output};
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::Crop;
 use crate::image::Picture;
 use crate::preprocess::resample;
 
-/// Shares of a scene that a product's box takes.
+/// Shares of a scene that a product's box takes, if no others are said.
 const AREAS: [f64; 3] = [0.1, 0.2, 0.4];
-
-/// What was asked with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum View {
-    /// The whole scene.
-    Whole,
-    /// The whole scene with everything but the product's box masked: *only this*.
-    OnlyThis,
-    /// The product's box, grown by the margin and cut out.
-    Box,
-}
-
-impl View {
-    const ALL: [Self; 3] = [Self::Whole, Self::OnlyThis, Self::Box];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Whole => "whole photo",
-            Self::OnlyThis => "only this",
-            Self::Box => "box",
-        }
-    }
-}
 
 #[derive(Serialize)]
 struct Row {
@@ -54,6 +32,9 @@ struct Row {
     view: View,
     /// Share of scenes in which the product itself is among the first ten.
     recall_at_10: Figure,
+    /// What this view has more than the one that is not cropped, scene by scene.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gain: Option<Figure>,
 }
 
 #[derive(Serialize)]
@@ -76,31 +57,28 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut engine = files::open_engine(&args.index)?;
     let shown = masks::shown(&args.photos, &args.index, &engine)?;
     let list: Vec<Product> = engine.products().map(|p| p.as_slice().to_vec()).unwrap_or_default();
+    let areas = if args.areas.is_empty() { &AREAS[..] } else { &args.areas };
+    let views = if args.views.is_empty() { &View::ALL[..] } else { &args.views };
+    let crop = Crop::from(&args.crop);
     let wanted = if args.draws == 0 { list.len() } else { args.draws.min(list.len()) };
-    let bar = Progress::new(wanted * AREAS.len() * View::ALL.len(), "looking");
+    let bar = Progress::new(wanted * areas.len() * views.len(), "looking");
     let (mut asked, mut draws, mut not_cut_out) = (Vec::new(), 0, 0);
     let mut cases = Vec::new();
     for product in shuffled(shown.rows.len(), args.seed) {
         if draws == wanted {
             break;
         }
-        let Some(cut) = CutOut::new(&shown.picture(product)?) else {
+        let Some(cut) = CutOut::new(&shown.picture(product)?, args.rectangles) else {
             not_cut_out += 1;
             continue;
         };
         let row = shown.rows[product];
-        for area in AREAS {
+        for &area in areas {
             let seed = mixed(args.seed << 32 | product as u64) ^ area.to_bits();
             let (scene, place) = cut.lay(&grounds.picture(seed)?, area, seed)?;
             let place = place.grown(args.margin, WIDTH, HEIGHT);
-            for view in View::ALL {
-                let found = match view {
-                    View::Whole => first(&mut engine, scene.clone(), None)?,
-                    View::OnlyThis => {
-                        first(&mut engine, scene.clone(), Some(place.only(WIDTH, HEIGHT)?))?
-                    }
-                    View::Box => first(&mut engine, place.cut(&scene)?, None)?,
-                };
+            for &view in views {
+                let found = view.first(&mut engine, crop, &scene, place)?;
                 bar.inc(1);
                 asked.push((draws, area, view, found.contains(&row)));
                 if args.report.is_some() {
@@ -123,14 +101,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             format!("{}: no product has a plain ground to be cut out of", args.photos.display()),
         ));
     }
-    let mut rows = Vec::new();
-    for area in AREAS {
-        for view in View::ALL {
-            let those = asked.iter().filter(|(_, a, v, _)| *a == area && *v == view);
-            let values = those.map(|&(draw, _, _, found)| (draw, f64::from(u8::from(found))));
-            rows.push(Row { area, view, recall_at_10: Figure::of(values) });
-        }
-    }
+    let rows = rows(&asked, areas, views);
     let chance = (DEPTH as f64 / list.len() as f64).min(1.0);
     let (seed, margin) = (args.seed, args.margin);
     let table = Table { draws, not_cut_out, seed, margin, rows, chance };
@@ -143,6 +114,22 @@ pub(super) fn run(args: &Args) -> Result<()> {
         files::write(path, page(&figures, &cases).as_bytes())?;
     }
     if args.json { output::json(&table) } else { print(&table) }
+}
+
+/// A figure for each area and view. `asked`: draw, area, view, and whether the product was found.
+fn rows(asked: &[(usize, f64, View, bool)], areas: &[f64], views: &[View]) -> Vec<Row> {
+    let values = |area: f64, view: View| {
+        let those = asked.iter().filter(move |(_, a, v, _)| *a == area && *v == view);
+        those.map(|&(draw, _, _, found)| (draw, f64::from(u8::from(found))))
+    };
+    let row = |area: f64, view: View| {
+        // The scenes of an area come in the same order with each view.
+        let pairs = values(area, view).zip(values(area, View::NotCropped));
+        let more: Vec<(usize, f64)> = pairs.map(|((draw, v), (_, w))| (draw, v - w)).collect();
+        let gain = (view != View::NotCropped && !more.is_empty()).then(|| Figure::of(more));
+        Row { area, view, recall_at_10: Figure::of(values(area, view)), gain }
+    };
+    areas.iter().flat_map(|&area| views.iter().map(move |&view| row(area, view))).collect()
 }
 
 fn case(
@@ -177,19 +164,20 @@ struct CutOut {
 }
 
 impl CutOut {
-    /// `None` if the picture has no plain ground, or next to nothing else.
-    fn new(picture: &Picture) -> Option<Self> {
+    /// `None` if the picture has no plain ground, unless `rectangles` takes all of it then, or next
+    /// to nothing else.
+    fn new(picture: &Picture, rectangles: bool) -> Option<Self> {
         let outline = silhouette(picture);
         let covered = outline.iter().filter(|shown| **shown).count();
         // A photo, or a stain.
-        if covered == outline.len() || covered * 200 < outline.len() {
+        if (covered == outline.len() && !rectangles) || covered * 200 < outline.len() {
             return None;
         }
         let width = picture.width();
         let at = |i: usize| (i as u32 % width, i as u32 / width);
-        let mut around = Rect { x0: u32::MAX, y0: u32::MAX, x1: 0, y1: 0 };
+        let mut around = Area { x0: u32::MAX, y0: u32::MAX, x1: 0, y1: 0 };
         for (x, y) in outline.iter().enumerate().filter(|(_, shown)| **shown).map(|(i, _)| at(i)) {
-            around = Rect {
+            around = Area {
                 x0: around.x0.min(x),
                 y0: around.y0.min(y),
                 x1: around.x1.max(x + 1),
@@ -212,7 +200,7 @@ impl CutOut {
 
     /// The product over a ground, somewhere, its box taking this share of it, or what of that fits
     /// in; and its box.
-    fn lay(&self, ground: &Picture, area: f64, seed: u64) -> Result<(Picture, Rect)> {
+    fn lay(&self, ground: &Picture, area: f64, seed: u64) -> Result<(Picture, Area)> {
         let (w, h) = (f64::from(self.width), f64::from(self.height));
         let (most_w, most_h) = (f64::from(WIDTH), f64::from(HEIGHT));
         let scale = (area * most_w * most_h / (w * h)).sqrt().min(most_w / w).min(most_h / h);
@@ -232,7 +220,7 @@ impl CutOut {
                 *below = (u16::from(above) + rest).min(255) as u8;
             }
         }
-        let place = Rect { x0, y0, x1: x0 + w, y1: y0 + h };
+        let place = Area { x0, y0, x1: x0 + w, y1: y0 + h };
         Ok((Picture::from_rgb(WIDTH, HEIGHT, scene)?, place))
     }
 }
@@ -245,10 +233,14 @@ fn print(table: &Table) -> Result<()> {
     ))?;
     for row in &table.rows {
         let Figure { mean, error, .. } = row.recall_at_10;
+        let more = row.gain.map(|Figure { mean, error, .. }| {
+            format!("  {mean:+.3} +- {error:.3} against not cropped")
+        });
         output::line(format_args!(
-            "{:>3.0} % of the photo  {:<11}  {mean:.3} +- {error:.3}",
+            "{:>3.0} % of the photo  {:<11}  {mean:.3} +- {error:.3}{}",
             row.area * 100.0,
-            row.view.name()
+            row.view.name(),
+            more.unwrap_or_default()
         ))?;
     }
     if table.not_cut_out > 0 {
@@ -275,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_product_takes_its_share_and_nothing_of_its_ground_comes_along() {
-        let cut = CutOut::new(&disc(100)).unwrap();
+        let cut = CutOut::new(&disc(100), false).unwrap();
         assert_eq!((cut.width, cut.height), (60, 60));
         let ground = vec![0u8; (WIDTH * HEIGHT * 3) as usize];
         let ground = Picture::from_rgb(WIDTH, HEIGHT, ground).unwrap();
@@ -294,8 +286,11 @@ mod tests {
     #[test]
     fn what_has_no_plain_ground_is_no_cut_out_and_the_tall_still_fit() {
         let noise: Vec<u8> = (0..3000u32).map(|i| (mixed(u64::from(i)) % 251) as u8).collect();
-        assert!(CutOut::new(&Picture::from_rgb(40, 25, noise).unwrap()).is_none());
-        assert!(CutOut::new(&Picture::from_rgb(20, 20, vec![255; 1200]).unwrap()).is_none());
+        let photo = Picture::from_rgb(40, 25, noise).unwrap();
+        assert!(CutOut::new(&photo, false).is_none());
+        let whole = CutOut::new(&photo, true).unwrap();
+        assert_eq!((whole.width, whole.height, &whole.rgb[..]), (40, 25, photo.rgb()));
+        assert!(CutOut::new(&Picture::from_rgb(20, 20, vec![255; 1200]).unwrap(), true).is_none());
         let tall = CutOut { width: 2, height: 400, rgb: vec![9; 2400], cover: vec![255; 800] };
         let ground = Grounds::Made.picture(1).unwrap();
         let (_, place) = tall.lay(&ground, 0.4, 1).unwrap();

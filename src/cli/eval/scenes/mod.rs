@@ -10,12 +10,17 @@ mod photos;
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::area::Area;
 use crate::cli::{files, values};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::frame::{Crop, Shape};
 use crate::image::Picture;
 use crate::mask::Mask;
-use crate::query::{Query, View};
+use crate::query::{self, Query};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -46,12 +51,98 @@ pub(super) struct Args {
     /// Which products, over which grounds, with --synthetic: another seed, other scenes.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Shares of the photo that a product's box takes, with --synthetic; 0.1, 0.2 and 0.4 if not
+    /// said.
+    #[arg(long = "area", value_name = "SHARE", requires = "synthetic", value_parser = values::share)]
+    areas: Vec<f64>,
+    /// Lay products whose picture has no plain ground over whole, as a rectangle, instead of leaving
+    /// them out.
+    #[arg(long, requires = "synthetic")]
+    rectangles: bool,
+    /// Ask with these alone, and not with every one that there is.
+    #[arg(long = "view", value_enum)]
+    views: Vec<View>,
+    #[command(flatten)]
+    crop: Cropping,
     /// Write a page with what was asked and found, pictures included.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Print one line of JSON; docs/scenes.md says what is in it.
     #[arg(long)]
     json: bool,
+}
+
+/// How *only this* is shown to the network, other than the engine does it.
+#[derive(clap::Args)]
+struct Cropping {
+    /// Crop if what a mask leaves takes less than this share of the photo.
+    #[arg(long, value_name = "SHARE", value_parser = values::share, default_value_t = Crop::default().below)]
+    crop_below: f64,
+    /// Grow what is shown to each side by this share of its longer side.
+    #[arg(long, value_name = "SHARE", value_parser = values::share, default_value_t = Crop::default().margin)]
+    crop_margin: f64,
+    /// Keep the proportions of what is shown (true), or fill the network's square (false).
+    #[arg(long, value_name = "YES", action = clap::ArgAction::Set,
+        default_value_t = Crop::default().shape == Shape::Kept)]
+    crop_shape: bool,
+}
+
+impl From<&Cropping> for Crop {
+    fn from(of: &Cropping) -> Self {
+        let shape = if of.crop_shape { Shape::Kept } else { Shape::Squashed };
+        Self { below: of.crop_below, margin: of.crop_margin, shape }
+    }
+}
+
+/// What is asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum View {
+    /// The whole photo.
+    Whole,
+    /// The photo with everything but the thing's box masked, as the engine sees it: *only this*.
+    OnlyThis,
+    /// The same without cropping.
+    NotCropped,
+    /// The thing's box, grown by the margin and cut out.
+    Box,
+}
+
+impl View {
+    const ALL: [Self; 4] = [Self::Whole, Self::NotCropped, Self::OnlyThis, Self::Box];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole photo",
+            Self::OnlyThis => "only this",
+            Self::NotCropped => "not cropped",
+            Self::Box => "box",
+        }
+    }
+
+    /// Rows of the products that are found first, best first, as a shopper would see them who shows
+    /// variants one by one. `place` is the box, grown.
+    fn first(
+        self,
+        engine: &mut Engine,
+        crop: Crop,
+        photo: &Picture,
+        place: Area,
+    ) -> Result<Vec<u32>> {
+        engine.set_crop(if self == Self::NotCropped { Crop::NEVER } else { crop });
+        let mask = match self {
+            Self::Whole | Self::Box => None,
+            Self::OnlyThis | Self::NotCropped => {
+                Some(Mask::only(place, photo.width(), photo.height())?)
+            }
+        };
+        engine.set_photo(if self == Self::Box { place.cut(photo)? } else { photo.clone() })?;
+        engine.set_mask(mask)?;
+        // The whole, where nothing is masked.
+        let photo = Some(query::View::Masked);
+        let query = Query { photo, variants: true, k: Some(DEPTH), ..Query::default() };
+        Ok(engine.search(&query)?.into_iter().map(|hit| hit.row).collect())
+    }
 }
 
 /// Results that are looked at.
@@ -62,98 +153,4 @@ pub(super) fn run(args: &Args) -> Result<()> {
         files::must_be_writable(path)?;
     }
     if args.synthetic { made::run(args) } else { photos::run(args) }
-}
-
-/// Rows of the products that are found first for a picture, best first, as a shopper would see them
-/// who shows variants one by one.
-fn first(engine: &mut Engine, picture: Picture, mask: Option<Mask>) -> Result<Vec<u32>> {
-    let view = if mask.is_some() { View::Masked } else { View::Whole };
-    engine.set_photo(picture);
-    engine.set_mask(mask)?;
-    let query = Query { photo: Some(view), variants: true, k: Some(DEPTH), ..Query::default() };
-    Ok(engine.search(&query)?.into_iter().map(|hit| hit.row).collect())
-}
-
-/// Pixels `x0..x1` and `y0..y1` of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rect {
-    x0: u32,
-    y0: u32,
-    x1: u32,
-    y1: u32,
-}
-
-impl Rect {
-    /// The pixels of a `width` x `height` picture that a box touches; `None` if there are none.
-    fn touched([x0, y0, x1, y1]: [f64; 4], width: u32, height: u32) -> Option<Self> {
-        // A cast takes NaN to 0 and what is too large to the largest.
-        let low = |v: f64, most: u32| (v.floor().max(0.0) as u32).min(most);
-        let high = |v: f64, most: u32| (v.ceil().max(0.0) as u32).min(most);
-        let rect = Self {
-            x0: low(x0, width),
-            y0: low(y0, height),
-            x1: high(x1, width),
-            y1: high(y1, height),
-        };
-        (rect.x0 < rect.x1 && rect.y0 < rect.y1).then_some(rect)
-    }
-
-    /// Grown to each side by a share of its own width and height.
-    fn grown(self, share: f64, width: u32, height: u32) -> Self {
-        let (w, h) = (f64::from(self.x1 - self.x0) * share, f64::from(self.y1 - self.y0) * share);
-        let [x0, y0, x1, y1] = [self.x0, self.y0, self.x1, self.y1].map(f64::from);
-        Self::touched([x0 - w, y0 - h, x1 + w, y1 + h], width, height).unwrap_or(self)
-    }
-
-    /// This part of a picture, which holds it.
-    fn cut(self, picture: &Picture) -> Result<Picture> {
-        let stride = picture.width() as usize * 3;
-        let columns = self.x0 as usize * 3..self.x1 as usize * 3;
-        let rows = picture.rgb().chunks_exact(stride);
-        let rows = rows.skip(self.y0 as usize).take((self.y1 - self.y0) as usize);
-        let rgb = rows.flat_map(|row| row[columns.clone()].iter().copied()).collect();
-        Picture::from_rgb(self.x1 - self.x0, self.y1 - self.y0, rgb)
-    }
-
-    /// A mask that leaves nothing but this of a `width` x `height` picture.
-    fn only(self, width: u32, height: u32) -> Result<Mask> {
-        let inside = |at: u32| {
-            (self.x0..self.x1).contains(&(at % width)) && (self.y0..self.y1).contains(&(at / width))
-        };
-        Mask::new(
-            width,
-            height,
-            (0..width * height).map(|at| u8::from(!inside(at)) * 255).collect(),
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn boxes_are_clipped_and_grown_within_the_photo() {
-        let rect = |x0, y0, x1, y1| Rect { x0, y0, x1, y1 };
-        assert_eq!(Rect::touched([-3.0, 2.2, 9.9, 99.0], 20, 30), Some(rect(0, 2, 10, 30)));
-        for nothing in [[5.0, 5.0, 5.0, 9.0], [25.0, 0.0, 30.0, 9.0], [9.0, 9.0, 3.0, 3.0]] {
-            assert_eq!(Rect::touched(nothing, 20, 30), None, "{nothing:?}");
-        }
-        assert_eq!(Rect::touched([f64::NAN; 4], 20, 30), None);
-        assert_eq!(rect(5, 10, 15, 30).grown(0.1, 20, 30), rect(4, 8, 16, 30));
-        assert_eq!(rect(5, 10, 15, 30).grown(0.0, 20, 30), rect(5, 10, 15, 30));
-    }
-
-    #[test]
-    fn what_is_cut_out_is_what_the_mask_leaves() {
-        let pixels: Vec<u8> = (0..20 * 10 * 3).map(|i| (i % 251) as u8).collect();
-        let picture = Picture::from_rgb(20, 10, pixels).unwrap();
-        let rect = Rect { x0: 3, y0: 2, x1: 7, y1: 9 };
-        let part = rect.cut(&picture).unwrap();
-        assert_eq!((part.width(), part.height()), (4, 7));
-        assert_eq!(part.rgb()[..3], picture.rgb()[(2 * 20 + 3) * 3..][..3]);
-        let mask = rect.only(20, 10).unwrap();
-        assert!((mask.kept() - 28.0 / 200.0).abs() < 1e-6);
-        assert_eq!((mask.coverage()[2 * 20 + 3], mask.coverage()[2 * 20 + 7]), (0, 255));
-    }
 }

@@ -8,30 +8,13 @@ use serde::Serialize;
 use super::annotations::{self, Photo, SIX, is_of_kind};
 use super::figure::Figure;
 use super::page::{Case, Shown, page};
-use super::{Args, DEPTH, Rect, first};
+use super::{Args, DEPTH, View};
+use crate::area::Area;
 use crate::cli::progress::Progress;
 use crate::cli::{files, index as indexing, output};
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::Crop;
 use crate::image::{Limits, Picture, decode};
-
-/// What was asked with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum View {
-    /// The thing's box, grown by the margin and cut out.
-    Box,
-    /// The whole photo, whatever the thing.
-    Whole,
-}
-
-impl View {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Box => "box",
-            Self::Whole => "whole photo",
-        }
-    }
-}
 
 /// What a thing found.
 #[derive(Serialize)]
@@ -69,6 +52,9 @@ struct Row {
     /// What this index has more than the other, thing by thing.
     #[serde(skip_serializing_if = "Option::is_none")]
     gain: Option<Pair>,
+    /// What this view has more than the one that is not cropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    over_not_cropped: Option<Pair>,
 }
 
 #[derive(Serialize)]
@@ -103,11 +89,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (Some(shelf), Some((_, last))) = (shelf, asked.last()) else {
         return Err(Error::new(ErrorKind::Internal, "no index was asked"));
     };
-    let views: &[View] = if args.whole { &[View::Box, View::Whole] } else { &[View::Box] };
+    let views = views(args);
     let (before, mut rows) = (&asked[0].1, Vec::new());
     for (index, found) in &asked {
-        for &view in views {
+        for &view in &views {
             let of = |found: &Found| found.of_kind as f64 / DEPTH as f64;
+            // A thing is asked for with all views, one after the other.
+            let step = |to: View| views.iter().position(|v| *v == to);
+            let back = step(View::NotCropped).zip(step(view));
+            let over = |at: usize, (then, now): (usize, usize)| {
+                of(&found[at]) - of(&found[at + then - now])
+            };
+            let back = back.filter(|_| view != View::NotCropped);
             let compared = args.against.is_some() && !std::ptr::eq(before, found);
             rows.push(Row {
                 index: index.clone(),
@@ -115,6 +108,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 of_kind: pair(found, view, |at| of(&found[at])),
                 kinds: by_kind(found, view, of),
                 gain: compared.then(|| pair(found, view, |at| of(&found[at]) - of(&before[at]))),
+                over_not_cropped: back.map(|back| pair(found, view, |at| over(at, back))),
             });
         }
     }
@@ -124,8 +118,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .map(|f| shelf.titles.iter().filter(|title| is_of_kind(title, &f.kind)).count() as f64)
         .collect();
     let products = shelf.titles.len().max(1) as f64;
-    let chance = pair(last, View::Box, |at| counts[at] / products);
-    let best = pair(last, View::Box, |at| (counts[at] / DEPTH as f64).min(1.0));
+    let any = views[0];
+    let chance = pair(last, any, |at| counts[at] / products);
+    let best = pair(last, any, |at| (counts[at] / DEPTH as f64).min(1.0));
     if let Some(path) = &args.report {
         report(args, path, &rows, last, &shelf)?;
     }
@@ -134,7 +129,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.json { output::json(&table) } else { print(&table) }
 }
 
-/// What each thing finds, with its box and then with the whole photo; photo by photo.
+/// The views that are asked with; the whole photo only if that is wanted.
+fn views(args: &Args) -> Vec<View> {
+    let wanted = |view: &View| match args.views.is_empty() {
+        true => *view != View::Whole || args.whole,
+        false => args.views.contains(view) || (*view == View::Whole && args.whole),
+    };
+    View::ALL.into_iter().filter(wanted).collect()
+}
+
+/// What each thing finds with each view, photo by photo.
 fn ask(args: &Args, folder: &Path, photos: &[Photo]) -> Result<(Vec<Found>, Shelf)> {
     let mut engine = files::open_engine(folder)?;
     let products = engine.products().map(|p| p.as_slice()).unwrap_or_default();
@@ -144,12 +148,13 @@ fn ask(args: &Args, folder: &Path, photos: &[Photo]) -> Result<(Vec<Found>, Shel
         thumbs: products.iter().map(|p| p.thumb().map(str::to_owned)).collect(),
     };
     let bar = Progress::new(photos.iter().map(|p| p.things.len()).sum(), "looking");
+    let crop = Crop::from(&args.crop);
     let mut all = Vec::new();
     for (at, photo) in photos.iter().enumerate() {
         let picture = read(&args.photos, photo)?;
         let mut whole = None;
         for thing in &photo.things {
-            let mut found = |place: Rect, view: View, rows: Vec<u32>| {
+            let mut found = |place: Area, view: View, rows: Vec<u32>| {
                 let titles = rows.iter().filter_map(|&row| shelf.titles.get(row as usize));
                 all.push(Found {
                     file: photo.file.clone(),
@@ -163,13 +168,15 @@ fn ask(args: &Args, folder: &Path, photos: &[Photo]) -> Result<(Vec<Found>, Shel
                 });
             };
             let place = thing.place.grown(args.margin, picture.width(), picture.height());
-            found(place, View::Box, first(&mut engine, place.cut(&picture)?, None)?);
-            if args.whole {
-                let rows = match &whole {
-                    Some(rows) => Vec::clone(rows),
-                    None => whole.insert(first(&mut engine, picture.clone(), None)?).clone(),
+            for view in views(args) {
+                let rows = match (view, &whole) {
+                    (View::Whole, Some(rows)) => Vec::clone(rows),
+                    (View::Whole, None) => {
+                        whole.insert(view.first(&mut engine, crop, &picture, place)?).clone()
+                    }
+                    _ => view.first(&mut engine, crop, &picture, place)?,
                 };
-                found(thing.place, View::Whole, rows);
+                found(if view == View::Whole { thing.place } else { place }, view, rows);
             }
             bar.inc(1);
         }
@@ -225,8 +232,10 @@ fn report(args: &Args, path: &Path, rows: &[Row], found: &[Found], shelf: &Shelf
         let picture = decode(&files::read(&photo)?, &Limits::default())?;
         let [x0, y0, x1, y1] = f.place;
         let shown = match f.view {
-            View::Box => Rect { x0, y0, x1, y1 }.cut(&picture)?,
             View::Whole => picture,
+            View::OnlyThis | View::NotCropped | View::Box => {
+                Area { x0, y0, x1, y1 }.cut(&picture)?
+            }
         };
         let product = |row: &u32| {
             let row = *row as usize;
@@ -266,6 +275,9 @@ fn print(table: &Table) -> Result<()> {
         ))?;
         if let Some(gain) = &row.gain {
             output::line(format_args!("  more than the other: {}", gain.in_words()))?;
+        }
+        if let Some(gain) = &row.over_not_cropped {
+            output::line(format_args!("  more than not cropped: {}", gain.in_words()))?;
         }
     }
     output::line(format_args!("by chance    {}", table.chance.in_words()))?;
