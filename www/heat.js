@@ -19,7 +19,9 @@ export function drawHeat(canvas, photo, map) {
   if (!map) return;
   context.fillStyle = 'rgb(12 10 8 / 0.5)';
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(cells(map), 0, 0, canvas.width, canvas.height);
+  // Of a selection the network saw a part of the photo, and the cells are of that part.
+  const { x0, y0, x1, y1 } = map.rect;
+  context.drawImage(cells(map), x0 * canvas.width, y0 * canvas.height, (x1 - x0) * canvas.width, (y1 - y0) * canvas.height);
 }
 
 /**

@@ -89,6 +89,9 @@
  * @property {number} width cells
  * @property {number} height cells
  * @property {Float32Array|number[]} values row-major, any scale; larger is more
+ * @property {Rect} rect what of the photo the cells cover
+ *
+ * @typedef {{x0: number, y0: number, x1: number, y1: number}} Rect a part of the photo, in fractions of its width and height
  *
  * @typedef {object} Facet
  * @property {string} column
@@ -124,6 +127,7 @@
  * @property {(query: Query) => {query: Query, leftOut: string[]}} fit
  * @property {(id: string) => Product} product
  * @property {(id: string, options: {photo: "whole"|"masked", image?: number}) => HeatMap} [explain]
+ * @property {(masked: boolean) => Rect} seen what of the photo the network looks at
  * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
  * @property {() => void} free
  */

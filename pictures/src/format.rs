@@ -131,7 +131,7 @@ fn of_brands(head: &[u8]) -> Result<Format> {
 
 /// What a file that is no picture for us calls itself.
 fn name_of(head: &[u8]) -> Option<&'static str> {
-    let magics: [(usize, &[u8], &str); 42] = [
+    let magics: [(usize, &[u8], &str); 41] = [
         (4, b"moov", "a video"),
         (4, b"mdat", "a video"),
         (4, b"wide", "a video"),

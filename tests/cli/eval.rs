@@ -144,20 +144,26 @@ fn things_in_photos_are_found_by_their_boxes() {
     fs::write(&list, objects("[0, 0, 48, 40]")).unwrap();
     let report = root.join("scenes.html");
     let ask = ["eval", "scenes", text(&photos), "--index", text(&served)];
-    let options = ["--margin", "0", "--whole", "--json", "--report", text(&report)];
+    let options = ["--margin", "0", "--json", "--report", text(&report)];
     let table = json(&[&ask[..], &options].concat());
     let found = table["found"].as_array().unwrap();
-    assert_eq!(found.len(), 4, "two things, each with its box and with the whole photo");
-    assert_eq!((&found[0]["found"][0], &found[0]["box"][2]), (&"p4".into(), &48.into()));
-    assert_eq!((&found[2]["found"][0], &found[2]["view"]), (&"p5".into(), &"box".into()));
+    assert_eq!(found.len(), 8, "two things, each in four views");
+    assert_eq!((&found[3]["found"][0], &found[3]["box"][2]), (&"p4".into(), &48.into()));
+    assert_eq!((&found[7]["found"][0], &found[7]["view"]), (&"p5".into(), &"box".into()));
     let mean = |row: usize| table["rows"][row]["things"]["mean"].as_f64().unwrap();
-    assert!(mean(0) > 0.5, "{}", table["rows"]);
-    assert_eq!(table["rows"][1]["view"], "whole");
+    assert!(mean(3) > 0.5, "{}", table["rows"]);
+    let views = [0, 1, 2, 3].map(|row| table["rows"][row]["view"].as_str().unwrap());
+    assert_eq!(views, ["whole", "not-cropped", "only-this", "box"]);
+    let one = json(&[&ask[..], &["--view", "box", "--json"]].concat());
+    assert_eq!(
+        (one["rows"].as_array().unwrap().len(), &one["rows"][0]["view"]),
+        (1, &"box".into())
+    );
     assert_eq!(table["chance"]["things"]["mean"], 0.5, "12 of 24 products each");
     assert_eq!(table["best"]["things"]["mean"], 1.0);
     assert!(fs::read_to_string(&report).unwrap().contains("disc in one.png"));
     let both = json(&[&ask[..], &["--against", text(&served), "--json"]].concat());
-    assert_eq!(both["rows"][1]["gain"]["things"]["mean"], 0.0, "the same index gains nothing");
+    assert_eq!(both["rows"][7]["gain"]["things"]["mean"], 0.0, "the same index gains nothing");
 
     for (bad, words) in [
         (objects("[300, 0, 400, 40]"), "object 1"),
@@ -182,14 +188,14 @@ fn products_are_found_again_in_scenes_made_of_them() {
     let options = ["--draws", "5", "--json"];
     let table = json(&[&ask[..], &options].concat());
     let rows = table["rows"].as_array().unwrap();
-    assert_eq!((rows.len(), &table["draws"]), (9, &5.into()), "three areas, three views");
+    assert_eq!((rows.len(), &table["draws"]), (12, &5.into()), "three areas, four views");
     let recall = |area: usize, view: usize| {
-        let row = &rows[area * 3 + view];
-        assert_eq!(row["view"], ["whole", "only-this", "box"][view]);
+        let row = &rows[area * 4 + view];
+        assert_eq!(row["view"], ["whole", "not-cropped", "only-this", "box"][view]);
         row["recall_at_10"]["mean"].as_f64().unwrap()
     };
-    assert!((0..3).all(|area| recall(area, 2) >= recall(area, 0)), "{rows:?}");
-    assert!(recall(2, 2) > 0.5, "{rows:?}");
+    assert!((0..3).all(|area| recall(area, 3) >= recall(area, 0)), "{rows:?}");
+    assert!(recall(2, 3) > 0.5, "{rows:?}");
     assert_eq!(json(&[&ask[..], &options].concat()), table, "the same scenes again");
     let other = json(&[&ask[..], &options, &["--grounds", text(&shop)]].concat());
     assert_ne!(other["rows"], table["rows"]);

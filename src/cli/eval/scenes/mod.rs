@@ -36,9 +36,6 @@ pub(super) struct Args {
     /// How far a box is grown to each side, as a share of its width and height.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = values::share)]
     margin: f64,
-    /// Ask with the whole photo as well.
-    #[arg(long, conflicts_with = "synthetic")]
-    whole: bool,
     /// Make the scenes: products cut out of their plain ground, laid over other grounds.
     #[arg(long)]
     synthetic: bool,
@@ -59,8 +56,8 @@ pub(super) struct Args {
     /// them out.
     #[arg(long, requires = "synthetic")]
     rectangles: bool,
-    /// Ask with these alone, and not with every one that there is.
-    #[arg(long = "view", value_enum)]
+    /// Ask with these alone, and not with every one that there is. May be repeated.
+    #[arg(long = "view", value_name = "VIEW", value_enum)]
     views: Vec<View>,
     #[command(flatten)]
     crop: Cropping,
@@ -81,15 +78,14 @@ struct Cropping {
     /// Grow what is shown to each side by this share of its longer side.
     #[arg(long, value_name = "SHARE", value_parser = values::share, default_value_t = Crop::default().margin)]
     crop_margin: f64,
-    /// Keep the proportions of what is shown (true), or fill the network's square (false).
-    #[arg(long, value_name = "YES", action = clap::ArgAction::Set,
-        default_value_t = Crop::default().shape == Shape::Kept)]
-    crop_shape: bool,
+    /// Fill the network's square with it, whatever becomes of its proportions.
+    #[arg(long)]
+    crop_squashed: bool,
 }
 
 impl From<&Cropping> for Crop {
     fn from(of: &Cropping) -> Self {
-        let shape = if of.crop_shape { Shape::Kept } else { Shape::Squashed };
+        let shape = if of.crop_squashed { Shape::Squashed } else { Shape::Kept };
         Self { below: of.crop_below, margin: of.crop_margin, shape }
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let views = views(args);
     let (before, mut rows) = (&asked[0].1, Vec::new());
     for (index, found) in &asked {
-        for &view in &views {
+        for &view in views {
             let of = |found: &Found| found.of_kind as f64 / DEPTH as f64;
             // A thing is asked for with all views, one after the other.
             let step = |to: View| views.iter().position(|v| *v == to);
@@ -129,13 +129,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.json { output::json(&table) } else { print(&table) }
 }
 
-/// The views that are asked with; the whole photo only if that is wanted.
-fn views(args: &Args) -> Vec<View> {
-    let wanted = |view: &View| match args.views.is_empty() {
-        true => *view != View::Whole || args.whole,
-        false => args.views.contains(view) || (*view == View::Whole && args.whole),
-    };
-    View::ALL.into_iter().filter(wanted).collect()
+/// The views that are asked with.
+fn views(args: &Args) -> &[View] {
+    if args.views.is_empty() { &View::ALL } else { &args.views }
 }
 
 /// What each thing finds with each view, photo by photo.
@@ -168,7 +164,7 @@ fn ask(args: &Args, folder: &Path, photos: &[Photo]) -> Result<(Vec<Found>, Shel
                 });
             };
             let place = thing.place.grown(args.margin, picture.width(), picture.height());
-            for view in views(args) {
+            for &view in views(args) {
                 let rows = match (view, &whole) {
                     (View::Whole, Some(rows)) => Vec::clone(rows),
                     (View::Whole, None) => {
