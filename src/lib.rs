@@ -40,6 +40,7 @@ pub mod model;
 pub mod preprocess;
 pub mod projection;
 pub mod query;
+pub mod things;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -20,6 +20,7 @@ use crate::kernels::Team;
 use crate::manifest::Role;
 use crate::mask::Mask;
 use crate::query::{Query, View};
+use crate::things::Thing;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -82,6 +83,8 @@ export interface FileEntry {
 export interface Rect { x0: number; y0: number; x1: number; y1: number }
 /** Row by row; positive cells speak for the match, negative ones against it. `rect` is what of the photo they cover. */
 export interface HeatMap { width: number; height: number; values: number[]; rect: Rect }
+/** Around a thing in the photo, and what leaves it alone: 255 = taken out, a coarse mask of the whole photo. */
+export interface Thing { box: Rect; outline: { width: number; height: number; coverage: Uint8Array } }
 export interface PictureHeader { format: string; width: number; height: number }
 /** Multiplications of one run of the network on one kind of inner loop: as the textbook counts them, and done. */
 export interface Work { variant: string; macs: number; products: number }
@@ -114,6 +117,8 @@ extern "C" {
     pub type JsHeatMap;
     #[wasm_bindgen(typescript_type = "Rect")]
     pub type JsRect;
+    #[wasm_bindgen(typescript_type = "Thing | undefined")]
+    pub type JsThing;
     #[wasm_bindgen(typescript_type = "Product")]
     pub type JsProduct;
     #[wasm_bindgen(typescript_type = "Work[]")]
@@ -154,6 +159,18 @@ struct Heat {
     height: usize,
     values: Vec<f32>,
     rect: Rect,
+}
+
+#[derive(Serialize)]
+struct Outline {
+    width: u32,
+    height: u32,
+}
+
+#[derive(Serialize)]
+struct Found {
+    r#box: Rect,
+    outline: Outline,
 }
 
 #[derive(Serialize)]
@@ -290,6 +307,19 @@ impl LookalikeEngine {
     pub fn embed(&mut self, masked: bool) -> Result<Vec<f32>, JsValue> {
         let view = if masked { View::Masked } else { View::Whole };
         Ok(self.0.embed(view).map_err(thrown)?.as_slice().to_vec())
+    }
+
+    /// What lies at a point of the photo, in fractions of it; `undefined` on a plain ground.
+    #[wasm_bindgen(js_name = thingAt)]
+    pub fn thing_at(&self, x: f32, y: f32) -> Result<JsThing, JsValue> {
+        let Some(Thing { rect, mask }) = self.0.thing_at(x, y).map_err(thrown)? else {
+            return Ok(JsValue::UNDEFINED.unchecked_into());
+        };
+        let (width, height) = (mask.width(), mask.height());
+        let found: JsValue = to_js(&Found { r#box: rect, outline: Outline { width, height } })?;
+        let coverage = js_sys::Uint8Array::from(mask.coverage());
+        Reflect::set(&Reflect::get(&found, &"outline".into())?, &"coverage".into(), &coverage)?;
+        Ok(found.unchecked_into())
     }
 
     /// What of the photo the network looks at: all of it, or the part around what the mask leaves.

@@ -73,7 +73,7 @@ fn dependencies_point_one_way() {
         &["image", "embedding", "manifest"],
         &["preprocess", "projection", "area"],
         &["mask"],
-        &["frame"],
+        &["frame", "things"],
         &["model", "index"],
         &["query", "learn", "explain"],
         &["engine"],

@@ -91,6 +91,12 @@
  * @property {number} width cells
  * @property {number} height cells
  * @property {Float32Array|number[]} values row-major, any scale; larger is more
+ * @property {Rect} rect what of the photo the cells cover
+ *
+ * @typedef {{box: Rect, outline: {width: number, height: number, coverage: Uint8Array}}} Thing around a thing in the photo,
+ *   and what leaves it alone: 255 = taken out, a coarse mask of the whole photo
+ *
+ * @typedef {{x0: number, y0: number, x1: number, y1: number}} Rect a part of the photo, in fractions of its width and height
  *
  * @typedef {object} Facet
  * @property {string} column
@@ -126,6 +132,8 @@
  * @property {(query: Query) => {query: Query, leftOut: string[]}} fit
  * @property {(id: string) => Product} product
  * @property {(id: string, options: {photo: "whole"|"masked", image?: number}) => HeatMap} [explain]
+ * @property {(x: number, y: number) => Thing|undefined} [thingAt] what lies at a point, in fractions of the photo
+ * @property {(masked: boolean) => Rect} seen what of the photo the network looks at
  * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
  * @property {() => void} free
  */
@@ -358,6 +366,24 @@ export type HeatMap = {
      * row-major, any scale; larger is more
      */
     values: Float32Array | number[];
+    /**
+     * what of the photo the cells cover
+     */
+    rect: Rect;
+};
+export type Thing = {
+    box: Rect;
+    outline: {
+        width: number;
+        height: number;
+        coverage: Uint8Array;
+    };
+};
+export type Rect = {
+    x0: number;
+    y0: number;
+    x1: number;
+    y1: number;
 };
 export type Facet = {
     column: string;
@@ -424,6 +450,14 @@ export type LookalikeEngine = {
         photo: "whole" | "masked";
         image?: number;
     }) => HeatMap;
+    /**
+     * what lies at a point, in fractions of the photo
+     */
+    thingAt?: (x: number, y: number) => Thing | undefined;
+    /**
+     * what of the photo the network looks at
+     */
+    seen: (masked: boolean) => Rect;
     groups?: () => (Group & {
         count: number;
         offered: boolean;
@@ -526,6 +560,8 @@ export type Labels = {
     penUp: string;
     masked: string;
     nothingMasked: string;
+    thingSelected: string;
+    nothingThere: string;
     cornerSet: string;
     pointSet: string;
     refine: string;

@@ -36,7 +36,7 @@ export class Stage {
     this.labels = labels;
     this.session = session;
     this.act = act;
-    this.editor = new MaskEditor(labels, act.announce);
+    this.editor = new MaskEditor(labels, act.announce, (x, y) => session.thingAt(x, y));
     const { editor } = this;
     // Where there is no camera to speak of, the button would open the same file chooser.
     const touch = matchMedia('(pointer: coarse)').matches;

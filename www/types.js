@@ -91,6 +91,9 @@
  * @property {Float32Array|number[]} values row-major, any scale; larger is more
  * @property {Rect} rect what of the photo the cells cover
  *
+ * @typedef {{box: Rect, outline: {width: number, height: number, coverage: Uint8Array}}} Thing around a thing in the photo,
+ *   and what leaves it alone: 255 = taken out, a coarse mask of the whole photo
+ *
  * @typedef {{x0: number, y0: number, x1: number, y1: number}} Rect a part of the photo, in fractions of its width and height
  *
  * @typedef {object} Facet
@@ -127,6 +130,7 @@
  * @property {(query: Query) => {query: Query, leftOut: string[]}} fit
  * @property {(id: string) => Product} product
  * @property {(id: string, options: {photo: "whole"|"masked", image?: number}) => HeatMap} [explain]
+ * @property {(x: number, y: number) => Thing|undefined} [thingAt] what lies at a point, in fractions of the photo
  * @property {(masked: boolean) => Rect} seen what of the photo the network looks at
  * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
  * @property {() => void} free

@@ -337,6 +337,15 @@ class Host {
       }, signal);
     },
 
+    /** What lies at a point of the photo; undefined where the engine is older than the question. */
+    thing: async ({ session, x, y }, signal) => {
+      const { engine } = await this.open();
+      return this.serial(() => {
+        this.#activate(engine, session);
+        return engine.thingAt && (engine.thingAt(x, y) ?? null);
+      }, signal);
+    },
+
     product: async ({ id }) => (await this.load(['index', 'products'])).product(id),
 
     browse: async ({ count }) => {

@@ -19,6 +19,7 @@ use crate::manifest::{Manifest, Role};
 use crate::mask::Mask;
 use crate::model::Network;
 use crate::query::View;
+use crate::things::{self, Thing};
 use photo::Photo;
 
 /// A catalogue that can be searched. Files are provided one by one, in any order; index and
@@ -179,6 +180,15 @@ impl Engine {
         let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
         let photo = self.photo.as_ref().ok_or_else(no_photo)?;
         Ok(photo.shown(&self.crop, network.spec().input.size, view))
+    }
+
+    /// What lies at a point of the photo, in fractions of it; `None` on a plain ground. Needs neither
+    /// network nor index.
+    ///
+    /// # Errors
+    /// `NotReady` if there is no photo; `BadQuery` if the point lies outside of it.
+    pub fn thing_at(&self, x: f32, y: f32) -> Result<Option<Thing>> {
+        things::thing_at(self.photo.as_ref().ok_or_else(no_photo)?.picture(), x, y)
     }
 
     /// Forgets photo and mask.

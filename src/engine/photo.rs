@@ -46,6 +46,11 @@ impl Photo {
         Ok(Self { picture, square: None, mask: None, whole: None, masked: None })
     }
 
+    /// As it is kept.
+    pub(super) fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
     /// Takes out what the mask covers; what is known of the whole photo stays.
     pub(super) fn set_mask(&mut self, mask: Option<Mask>) {
         self.mask = mask.filter(|mask| !mask.is_empty());

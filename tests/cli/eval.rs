@@ -202,3 +202,28 @@ fn products_are_found_again_in_scenes_made_of_them() {
     let said = fail(&[&ask[..], &["--grounds", text(&root.join("none"))]].concat());
     assert!(said.contains("none is missing"), "{said}");
 }
+
+#[test]
+fn taps_are_measured_against_outlines() {
+    let root = folder("taps");
+    let photo = image::RgbImage::from_fn(160, 120, |x, y| {
+        let inside = (40..90).contains(&x) && (30..90).contains(&y);
+        image::Rgb(if inside { [190, 40, 30] } else { [210, 215, (200 + y / 8) as u8] })
+    });
+    photo.save(root.join("one.png")).unwrap();
+    let list = root.join("objects.json");
+    let objects = r#"[{"file": "one.png", "width": 160, "height": 120, "objects": [{"kind": "box",
+        "box": [40, 30, 90, 90], "polygon": [[40, 30], [90, 30], [90, 90], [40, 90]]}]}]"#;
+    fs::write(&list, objects).unwrap();
+    let table = json(&["eval", "taps", text(&root), "--json"]);
+    let row = &table["rows"][0];
+    assert_eq!((&row["things"], &row["count"]), (&"all".into(), &1.into()));
+    assert!(row["box_iou"]["mean"].as_f64().unwrap() > 0.85, "{table}");
+    assert!(row["outline_iou"]["mean"].as_f64().unwrap() > 0.85, "{table}");
+    assert!(row["whole_box_iou"].as_f64().unwrap() < 0.2, "{table}");
+    assert!(fail(&["eval", "taps", text(&root), "--least", "0.9"]).contains("--least"));
+    fs::write(&list, objects.replace("160", "999")).unwrap();
+    assert!(fail(&["eval", "taps", text(&root)]).contains("not of the size"));
+    fs::write(&list, "{}").unwrap();
+    assert!(fail(&["eval", "taps", text(&root)]).contains("docs/things.md"));
+}

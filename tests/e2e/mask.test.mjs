@@ -239,7 +239,7 @@ describe('the mask', { skip: missing() ?? false }, () => {
   test('with the keyboard alone: tool, paint, shape, intent, undo', async () => {
     await ui.canvas.focus();
     await page.keyboard.press('b');
-    await page.keyboard.press('Enter');
+    await page.keyboard.press('Space');
     for (let i = 0; i < 6; i++) await page.keyboard.press('ArrowRight');
     await page.keyboard.press('Enter');
     const stroke = await painted();

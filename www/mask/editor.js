@@ -9,6 +9,7 @@ import { h } from '../dom.js';
 import { History } from './history.js';
 import { KEYS } from './keys.js';
 import { Layers } from './layers.js';
+import { paintOf } from './outline.js';
 import { Place } from './place.js';
 import { Raster } from './raster.js';
 import { makeTool } from './tools.js';
@@ -16,6 +17,7 @@ import { View } from './view.js';
 
 /**
  * @import { Labels } from '../labels.js'
+ * @import { Thing } from '../types.js'
  * @import { Point } from './raster.js'
  * @import { ToolName } from './tools.js'
  * @typedef {"ignore"|"only"} Intent
@@ -59,15 +61,22 @@ export class MaskEditor extends EventTarget {
   /** The keyboard's cursor. @type {Point|null} */
   #cursor = null;
   #penDown = false;
+  /** Whether all paint is what a tap has made. */
+  #isTapped = false;
+  /** Counts taps: the last one wins. */
+  #taps = 0;
 
   /**
    * @param {Labels} labels
    * @param {(text: string) => void} announce
+   * @param {(x: number, y: number) => Promise<Thing|null|undefined>} find what lies at a point, in fractions of the photo;
+   *   null: nothing; undefined: nobody can say
    */
-  constructor(labels, announce) {
+  constructor(labels, announce, find) {
     super();
     this.labels = labels;
     this.announce = announce;
+    this.find = find;
     this.canvas = h('canvas', {
       part: 'photo',
       tabIndex: 0,
@@ -98,6 +107,8 @@ export class MaskEditor extends EventTarget {
     this.#layers.setPhoto(bitmap, this.#raster);
     this.#cursor = null;
     this.#penDown = false;
+    this.#isTapped = false;
+    this.#taps++;
     this.#view.fit();
     this.element.style.setProperty('--photo-ratio', String(width / height));
     this.#use(this.#toolName);
@@ -112,6 +123,8 @@ export class MaskEditor extends EventTarget {
     this.#raster = new Raster(1, 1);
     this.#history = new History(this.#raster.data);
     this.#layers.clear();
+    this.#isTapped = false;
+    this.#taps++;
     this.#use(this.#toolName);
     this.#state();
   }
@@ -361,6 +374,7 @@ export class MaskEditor extends EventTarget {
       this.#mode = 'none';
       const at = this.#at(event);
       if (cancelled) this.#giveUp();
+      else if (!this.#moved && this.#canSelect) void this.#select(this.#view.toPhoto(at.x, at.y));
       else this.#lift(this.#view.toPhoto(at.x, at.y), !this.#moved);
       if (event.button === 5) this.#use(this.#toolName);
     }
@@ -410,11 +424,11 @@ export class MaskEditor extends EventTarget {
       ArrowRight: () => this.#arrow(event, step, 0),
       ArrowUp: () => this.#arrow(event, 0, -step),
       ArrowDown: () => this.#arrow(event, 0, step),
-      Enter: () => this.#press(),
+      Enter: () => this.#press(true),
       ' ': () => {
-        // Held with a pointer over the photo, space pans; alone it is the same as Enter.
+        // Held with a pointer over the photo, space pans; alone it is the same as Enter, but always paints.
         if (this.#ring && !this.#keyboard) this.#space = true;
-        else if (!event.repeat) this.#press();
+        else if (!event.repeat) this.#press(false);
       },
       Escape: () => this.#giveUp(),
       c: () => {
@@ -454,10 +468,13 @@ export class MaskEditor extends EventTarget {
     }));
   }
 
-  #press() {
+  /** @param {boolean} selects whether it may mean the thing at the cursor */
+  #press(selects) {
     this.#keyboard = true;
     this.#cursor ??= { x: this.#raster.width / 2, y: this.#raster.height / 2 };
-    if (this.#toolName === 'brush' || this.#toolName === 'eraser') {
+    if (selects && !this.#penDown && this.#canSelect) {
+      void this.#select(this.#cursor);
+    } else if (this.#toolName === 'brush' || this.#toolName === 'eraser') {
       this.#penDown = !this.#penDown;
       this.announce(this.#penDown ? this.labels.penDown : this.labels.penUp);
       if (this.#penDown) {
@@ -471,6 +488,47 @@ export class MaskEditor extends EventTarget {
       this.#lift(this.#cursor, true);
     }
     this.#draw();
+  }
+
+  // --- things --------------------------------------------------------------------------------------------
+
+  /** Whether a tap means the thing there, and not a dab of paint: where there is no paint, but for another tap's. */
+  get #canSelect() {
+    return this.#toolName === 'brush' && (this.#isTapped || !this.#history.current().some((level) => level > 0));
+  }
+
+  /**
+   * Selects the thing at a point; where nobody can say what is there, the point is a dab of paint after all.
+   * @param {Point} point
+   */
+  async #select(point) {
+    const { width, height } = this.#raster;
+    const tap = ++this.#taps;
+    // The press has begun a stroke.
+    this.#giveUp();
+    /** @type {Thing|null|undefined} */
+    let thing;
+    try {
+      thing = await this.find(Math.max(0, Math.min(1, point.x / width)), Math.max(0, Math.min(1, point.y / height)));
+    } catch {
+      thing = undefined;
+    }
+    // Another tap, stroke or photo came before the answer.
+    if (tap !== this.#taps || this.#mode === 'tool') return;
+    if (thing === undefined) {
+      this.#tool.down(point);
+      this.#lift(point, true);
+      return;
+    }
+    if (thing === null) {
+      this.announce(this.labels.nothingThere);
+      return;
+    }
+    this.#raster.restore(paintOf(thing.outline, width, height));
+    this.#intent = 'only';
+    this.#step();
+    this.#isTapped = true;
+    this.announce(this.labels.thingSelected);
   }
 
   // --- steps ---------------------------------------------------------------------------------------------
@@ -518,6 +576,7 @@ export class MaskEditor extends EventTarget {
   }
 
   #step() {
+    this.#isTapped = false;
     this.#history.push(this.#raster.data);
     this.#repaint();
     this.#state();
@@ -531,6 +590,7 @@ export class MaskEditor extends EventTarget {
     if (!data) return;
     this.#tool.cancel();
     this.#penDown = false;
+    this.#isTapped = false;
     this.#raster.restore(data);
     this.#repaint();
     this.#state();

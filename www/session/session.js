@@ -14,7 +14,7 @@ import { KeptPhoto } from './photo.js';
 import { Shop, startingFrom } from './shop.js';
 
 /**
- * @import { Answer, Product, Query } from '../types.js'
+ * @import { Answer, Product, Query, Thing } from '../types.js'
  * @import { Results } from './answers.js'
  * @import { Caller, Where } from './connection.js'
  * @import { Coverage, Decode } from './photo.js'
@@ -211,6 +211,17 @@ export class Session extends EventTarget {
   /** Whether a part of the photo is selected. */
   get isSelecting() {
     return this.#photo.isSelecting;
+  }
+
+  /**
+   * What lies at a point of the photo, in fractions of it; null: a plain ground; undefined: the engine cannot say.
+   * @param {number} x
+   * @param {number} y
+   * @returns {Promise<Thing|null|undefined>}
+   */
+  async thingAt(x, y) {
+    const worker = await this.#photo.worker();
+    return worker.call('thing', { session: this.#connection.id, x, y });
   }
 
   /** @param {(() => Coverage|null)|null} read gives what is selected when it is asked for; null: nothing is */

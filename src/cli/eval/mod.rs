@@ -13,6 +13,7 @@ mod report;
 mod scenes;
 mod stage;
 mod strips;
+mod taps;
 mod walk;
 
 use crate::error::Result;
@@ -46,6 +47,8 @@ enum Protocol {
     /// Whether a thing in a photo is found: of its kind in photos from life, or the very product in
     /// scenes made of the catalogue.
     Scenes(scenes::Args),
+    /// How well the thing at a tapped point of a photo is outlined.
+    Taps(taps::Args),
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -59,5 +62,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(Protocol::Walk(args)) => walk::run(args),
         Some(Protocol::Masks(args)) => masks::run(args),
         Some(Protocol::Scenes(args)) => scenes::run(args),
+        Some(Protocol::Taps(args)) => taps::run(args),
     }
 }

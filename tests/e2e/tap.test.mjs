@@ -1,0 +1,125 @@
+/** Taps: the thing at a point is selected, by mouse, finger and keyboard, and searched with at its own size. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { missing, serve } from './server.mjs';
+import { draw, hand, idsOf, jpeg, launch, newContext, parts, problemsOf, products, settled, thumbOf } from './harness.mjs';
+
+describe('taps', { skip: missing() ?? false }, () => {
+  /** @type {Awaited<ReturnType<typeof serve>>} */
+  let server;
+  /** @type {import('playwright-core').Browser} */
+  let browser;
+  /** @type {import('playwright-core').BrowserContext} */
+  let context;
+  /** @type {import('playwright-core').Page} */
+  let page;
+  /** @type {ReturnType<typeof parts>} */
+  let ui;
+  /** @type {string[]} */
+  let problems;
+  /** @type {Buffer} a red block and a blue disc on a pale wall */
+  let scene;
+
+  before(async () => {
+    server = await serve();
+    browser = await launch();
+    context = await newContext(browser, { viewport: { width: 1280, height: 900 } });
+    page = await context.newPage();
+    problems = problemsOf(page);
+    await page.goto(server.origin);
+    ui = parts(page);
+    scene = await draw(context, { width: 640, height: 480, images: [thumbOf(products()[7])] }, `
+      context.fillStyle = '#e8e4da'; context.fillRect(0, 0, width, height);
+      context.fillStyle = '#b02818'; context.fillRect(64, 120, 160, 192);
+      context.fillStyle = '#1840a0'; context.beginPath(); context.arc(480, 240, 90, 0, 7); context.fill();`);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+  beforeEach(async () => {
+    await hand(page, 'drop', jpeg(scene));
+    await ui.canvas.waitFor();
+    await settled(page);
+  });
+
+  /** How much of the photo is painted, in per cent. */
+  const painted = async () => Number(await ui.canvas.evaluate((canvas) => /** @type {HTMLElement} */ (canvas).dataset.painted));
+  const isPainted = (/** @type {number} */ least, /** @type {number} */ most) => page.waitForFunction(([least, most]) => {
+    const canvas = /** @type {HTMLElement} */ (document.querySelector('look-alike')?.shadowRoot?.querySelector('.stage canvas[role=application]'));
+    const share = Number(canvas.dataset.painted);
+    return share > least && share < most;
+  }, [least, most]);
+  const place = async (/** @type {number} */ x, /** @type {number} */ y) => {
+    const box = await ui.canvas.boundingBox();
+    assert.ok(box);
+    // The photo lies in the middle of the canvas, as large as fits.
+    const scale = Math.min(box.width / 640, box.height / 480);
+    return { x: box.x + (box.width - 640 * scale) / 2 + x * scale, y: box.y + (box.height - 480 * scale) / 2 + y * scale };
+  };
+  const tap = async (/** @type {number} */ x, /** @type {number} */ y) => {
+    const at = await place(x, y);
+    await page.mouse.click(at.x, at.y);
+  };
+
+  test('the thing at a tap is selected; another tap selects another; undo brings the first back', async () => {
+    const whole = await idsOf(ui.left);
+    await tap(144, 210);
+    // The block takes 10 % of the photo, the disc 8.3.
+    await isPainted(8, 13);
+    await settled(page);
+    assert.ok(await ui.host.getByRole('radio', { name: 'Only this' }).isChecked());
+    const block = await idsOf(ui.right);
+    assert.ok(block.length > 0);
+    assert.notDeepEqual(block, whole);
+    const first = await painted();
+    await tap(480, 240);
+    await page.waitForFunction((before) => {
+      const canvas = /** @type {HTMLElement} */ (document.querySelector('look-alike')?.shadowRoot?.querySelector('.stage canvas[role=application]'));
+      return Number(canvas.dataset.painted) !== before;
+    }, first);
+    await isPainted(6, 11);
+    await settled(page);
+    await ui.tool('Undo').click();
+    await page.waitForFunction((before) => {
+      const canvas = /** @type {HTMLElement} */ (document.querySelector('look-alike')?.shadowRoot?.querySelector('.stage canvas[role=application]'));
+      return Number(canvas.dataset.painted) === before;
+    }, first);
+    assert.deepEqual(problems, []);
+  });
+
+  test('a plain wall is nothing, and says so', async () => {
+    await tap(320, 40);
+    await ui.host.getByText('Nothing stands out there').first().waitFor({ state: 'attached' });
+    assert.equal(await painted(), 0);
+  });
+
+  test('the keyboard selects at its cursor, and paints once something is selected', async () => {
+    await ui.canvas.focus();
+    // From the middle to the left, into the block.
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Shift+ArrowLeft');
+    await page.keyboard.press('Enter');
+    await isPainted(8, 13);
+    const before = await painted();
+    // What is painted now is added to what was selected.
+    const from = await place(320, 400);
+    await page.mouse.move(from.x, from.y);
+    await page.mouse.down();
+    await page.mouse.move(from.x + 60, from.y, { steps: 4 });
+    await page.mouse.up();
+    await isPainted(before + 0.5, 60);
+    // From now on a click is a dab.
+    const dabbed = await painted();
+    await tap(480, 240);
+    await isPainted(dabbed + 0.1, dabbed + 5);
+  });
+
+  test('ten taps a second: the last one counts', async () => {
+    for (let i = 0; i < 9; i++) await tap(i % 2 ? 144 : 480, 230);
+    await tap(144, 210);
+    await isPainted(8, 13);
+    await settled(page);
+    await isPainted(8, 13);
+    assert.deepEqual(problems, []);
+  });
+});
