@@ -14,9 +14,9 @@ use ureq::unversioned::transport::NextTimeout;
 
 /// Looks names up and leaves out the numbers that are not to be asked.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct Guard<R = DefaultResolver> {
     pub(super) allow_private: bool,
-    pub(super) resolver: DefaultResolver,
+    pub(super) resolver: R,
 }
 
 /// A host is not asked.
@@ -31,7 +31,7 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-impl Resolver for Guard {
+impl<R: Resolver> Resolver for Guard<R> {
     fn resolve(
         &self,
         uri: &Uri,
@@ -119,6 +119,9 @@ fn not_public_v6(ip: Ipv6Addr) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Mutex;
+
     use super::*;
 
     #[test]
@@ -178,6 +181,41 @@ mod tests {
         ] {
             assert_eq!(not_public(ip.parse().unwrap()), None, "{ip}");
         }
+    }
+
+    /// Answers with one list of numbers after another, as the owner of a name may.
+    #[derive(Debug)]
+    struct Fickle(Mutex<Vec<Vec<&'static str>>>);
+
+    impl Resolver for Fickle {
+        fn resolve(
+            &self,
+            _: &Uri,
+            _: &Config,
+            _: NextTimeout,
+        ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+            let mut found = self.empty();
+            for number in self.0.lock().unwrap().remove(0) {
+                found.push(SocketAddr::new(number.parse().unwrap(), 80));
+            }
+            Ok(found)
+        }
+    }
+
+    #[test]
+    fn a_name_that_changes_its_mind_gets_nowhere() {
+        let answers = vec![vec!["8.8.8.8"], vec!["8.8.8.8", "127.0.0.1"], vec!["169.254.169.254"]];
+        let guard = Guard { allow_private: false, resolver: Fickle(Mutex::new(answers)) };
+        let uri: Uri = "http://rebinds.example/".parse().unwrap();
+        let config = Config::default();
+        let ask = || {
+            let found = guard.resolve(&uri, &config, NextTimeout::default());
+            found.map(|found| found.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(ask().unwrap(), ["8.8.8.8"]);
+        assert_eq!(ask().unwrap(), ["8.8.8.8"], "the other is never asked");
+        let said = ask().unwrap_err().to_string();
+        assert!(said.contains("169.254.169.254") && said.contains("--allow-private"), "{said}");
     }
 
     #[test]
