@@ -22,7 +22,7 @@ fn bad_pictures_are_refused_with_a_reason() {
             .expect_err(&format!("{} should be refused", path.display()));
         let expected = match path.file_name().unwrap().to_str().unwrap() {
             "thirty-thousand-square.png" => ErrorKind::TooLarge,
-            "iphone.heic" | "movie.mp4" => ErrorKind::Unsupported,
+            "iphone.heic" | "movie.mp4" | "page-named.png" => ErrorKind::Unsupported,
             "cut-in-the-header.jpg" | "cut-short.png" => ErrorKind::CutOff,
             _ => ErrorKind::BadPicture,
         };
