@@ -1,5 +1,5 @@
-//! EfficientNet-Lite0 as `cargo xtask weights` converts it: what it sees in real pictures, and that
-//! its embeddings are better than MobileNetV1's. Skipped where weights or pictures are missing.
+//! EfficientNet-Lite0 and Lite2 as `cargo xtask weights` converts them: what they see in real pictures,
+//! and that Lite0's embeddings are better than MobileNetV1's. Skipped where weights or pictures are missing.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,20 +13,24 @@ use lookalike::projection::Block;
 use rayon::prelude::*;
 use tract_onnx::prelude::*;
 
-const SIDE: u32 = 224;
+/// Name of the file, and side of the input.
+type Variant = (&'static str, u32);
+
+const LITE0: Variant = ("efficientnet_lite0", 224);
+const LITE2: Variant = ("efficientnet_lite2", 260);
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Runs the network up to the output of the given name: as it came, before `model prepare`.
-fn network(output: &str) -> TractResult<Option<Arc<TypedRunnableModel>>> {
-    let path = root().join("target/lookalike/weights/efficientnet_lite0.onnx");
+fn network((name, side): Variant, output: &str) -> TractResult<Option<Arc<TypedRunnableModel>>> {
+    let path = root().join(format!("target/lookalike/weights/{name}.onnx"));
     if !path.exists() {
         eprintln!("skipped: no weights yet; run `cargo xtask weights`");
         return Ok(None);
     }
-    let side = SIDE as usize;
+    let side = side as usize;
     onnx()
         .model_for_path(path)?
         .with_outputs_by_name([output])?
@@ -37,10 +41,10 @@ fn network(output: &str) -> TractResult<Option<Arc<TypedRunnableModel>>> {
 }
 
 /// What the network gives for a picture.
-fn see(network: &Arc<TypedRunnableModel>, picture: &Path) -> Vec<f32> {
+fn see(network: &Arc<TypedRunnableModel>, side: u32, picture: &Path) -> Vec<f32> {
     let picture = decode(&fs::read(picture).unwrap(), &Limits::default()).unwrap();
-    let small = resize(&picture, SIDE).unwrap();
-    let side = SIDE as usize;
+    let small = resize(&picture, side).unwrap();
+    let side = side as usize;
     let values: Vec<f32> = (0..3)
         .flat_map(|c| small.rgb().iter().skip(c).step_by(3))
         .map(|&v| (f32::from(v) - 127.0) / 128.0)
@@ -99,17 +103,26 @@ const RIGHT: [(&str, &[usize]); 8] = [
 
 #[test]
 fn the_classes_of_the_sample_catalogue_are_sensible() {
+    the_classes_are_sensible(LITE0);
+}
+
+#[test]
+fn the_classes_of_the_sample_catalogue_are_sensible_to_the_larger_one() {
+    the_classes_are_sensible(LITE2);
+}
+
+fn the_classes_are_sensible(variant: Variant) {
     let Some(pictures) = furniture() else {
         eprintln!("skipped: no sample catalogue yet; run `cargo xtask catalog`");
         return;
     };
-    let Some(network) = network("logits").unwrap() else { return };
+    let Some(network) = network(variant, "logits").unwrap() else { return };
     let right: HashMap<&str, &[usize]> = RIGHT.into_iter().collect();
     let seen: Vec<(&str, bool)> = pictures
         .par_iter()
         .filter_map(|(picture, noun)| Some((picture, noun.as_str(), right.get(noun.as_str())?)))
         .map(|(picture, noun, right)| {
-            let logits = see(&network, picture);
+            let logits = see(&network, variant.1, picture);
             assert_eq!(logits.len(), 1000);
             let mut order: Vec<usize> = (0..logits.len()).collect();
             order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
@@ -133,8 +146,9 @@ fn the_classes_of_the_sample_catalogue_are_sensible() {
 /// Leave-one-out over labels with 6 products or more, principal components to 256 with whitening
 /// 0.5: share of nearest with the same label, and mean share of the nearest `k`.
 fn quality(pictures: &[(PathBuf, String)], k: usize) -> Option<(f64, f64)> {
-    let network = network("features").unwrap()?;
-    let pooled: Vec<Vec<f32>> = pictures.par_iter().map(|(p, _)| see(&network, p)).collect();
+    let network = network(LITE0, "features").unwrap()?;
+    let pooled: Vec<Vec<f32>> =
+        pictures.par_iter().map(|(p, _)| see(&network, LITE0.1, p)).collect();
     let rows: Vec<&[f32]> = pooled.iter().map(Vec::as_slice).collect();
     let blocks = [Block { dim: 1280, power: 0.5, weight: 1.0 }];
     let projection = pca_whitening(&rows, &blocks, LearnOptions::default()).unwrap();

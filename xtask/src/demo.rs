@@ -21,13 +21,16 @@ pub enum Model {
     InceptionV3,
     /// Small and fast.
     EfficientnetLite0,
+    /// Between the two in size and time; the sample index learns from the smaller one all the same.
+    EfficientnetLite2,
 }
 
 impl Model {
     fn weights(self, paths: &Paths) -> PathBuf {
         match self {
             Self::InceptionV3 => paths.weights(),
-            Self::EfficientnetLite0 => paths.teacher_weights(),
+            Self::EfficientnetLite0 => weights::LITE0.file(paths),
+            Self::EfficientnetLite2 => weights::LITE2.file(paths),
         }
     }
 
@@ -40,6 +43,9 @@ impl Model {
             // (RGB - 127) / 128
             Self::EfficientnetLite0 => {
                 ["head", "224", "0.49803922", "0.5019608", "efficientnet_lite0"]
+            }
+            Self::EfficientnetLite2 => {
+                ["head", "260", "0.49803922", "0.5019608", "efficientnet_lite2"]
             }
         };
         ["--layer", layers, "--input-size", size, "--mean", mean, "--std", std, "--name", name]
@@ -58,7 +64,10 @@ pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, which: Which) ->
     }
     let toolchain = setup::setup(paths)?;
     weights::weights(paths)?;
-    weights::teacher(paths)?;
+    weights::LITE0.weights(paths)?;
+    if shown == Model::EfficientnetLite2 {
+        weights::LITE2.weights(paths)?;
+    }
     if own.is_none() {
         catalog::catalog(paths)?;
     }
@@ -69,8 +78,8 @@ pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, which: Which) ->
     model(paths, &lookalike, "model", shown, Some(calibrate), &paths.model())?;
     let teacher = paths.teacher();
     model(paths, &lookalike, "teacher", Model::EfficientnetLite0, None, &teacher)?;
-    // A network has nothing to learn from itself.
-    let teacher = (shown != Model::EfficientnetLite0).then_some(teacher.as_path());
+    // A network has nothing to learn from itself, nor from a lesser one of its family.
+    let teacher = (shown == Model::InceptionV3).then_some(teacher.as_path());
     index(paths, &lookalike, own, teacher)?;
     let which = if needs_tract(paths)? { Which::All } else { which };
     builds::wasm(paths, &toolchain, which)

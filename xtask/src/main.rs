@@ -155,7 +155,8 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Setup => setup::setup(&paths).map(drop),
         Chore::Weights => {
             weights::weights(&paths)?;
-            weights::teacher(&paths)
+            weights::LITE0.weights(&paths)?;
+            weights::LITE2.weights(&paths)
         }
         Chore::Exports { only } => exports::exports(&paths, only),
         Chore::Arm => arm::arm(&paths),

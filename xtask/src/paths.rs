@@ -49,11 +49,6 @@ impl Paths {
         self.work().join("weights/inception_v3.onnx")
     }
 
-    /// EfficientNet-Lite0, f32, whose neighbours the sample index learns.
-    pub fn teacher_weights(&self) -> PathBuf {
-        self.work().join("weights/efficientnet_lite0.onnx")
-    }
-
     /// The sample shop's catalogue: `catalog.csv`, `pictures/`, `ATTRIBUTION.md`.
     pub fn catalog_source(&self) -> PathBuf {
         self.work().join("catalog-src")

@@ -1,7 +1,7 @@
-//! InceptionV3 from the npm package `nsfwjs`, as one ONNX file; [`teacher`] is the other network.
+//! InceptionV3 from the npm package `nsfwjs`, as one ONNX file; [`LITE0`] and [`LITE2`] are the others.
 
 mod convert;
-mod efficientnet_lite0;
+mod efficientnet_lite;
 mod keras;
 mod onnx;
 mod torch;
@@ -49,7 +49,7 @@ const SOURCE: [&str; 4] = [
     include_str!("onnx.rs"),
 ];
 
-pub use efficientnet_lite0::weights as teacher;
+pub use efficientnet_lite::{LITE0, LITE2};
 
 /// Makes `target/lookalike/weights/inception_v3.onnx`.
 pub fn weights(paths: &Paths) -> Result<()> {
