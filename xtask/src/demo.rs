@@ -21,7 +21,7 @@ pub enum Model {
     InceptionV3,
     /// Small and fast.
     EfficientnetLite0,
-    /// Between the two in size and time; the sample index learns from the smaller one all the same.
+    /// Between the two in size; the sample index of the first one learns from the smaller one all the same.
     EfficientnetLite2,
 }
 
