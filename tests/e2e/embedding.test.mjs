@@ -235,7 +235,9 @@ describe('embedding', { skip: missing() ?? false, timeout: 1_200_000 }, () => {
       return { x: (box.left + box.width * 0.3 - offsetLeft), y: (box.top + box.height * 0.4 - offsetTop), scale, wide: element.clientWidth };
     });
     assert.equal(at.scale, 2);
+    // A short stroke: a tap would mean a thing, and there is none.
     await session.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x: at.x, y: at.y }] });
+    for (const by of [5, -5, 0]) await session.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: [{ x: at.x + by, y: at.y }] });
     await session.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
     await small.waitForFunction(() => Number(/** @type {any} */ (document.querySelector('look-alike'))?.shadowRoot.querySelector('.stage canvas[role=application]').dataset.painted) > 0);
     await small.waitForTimeout(120);

@@ -239,6 +239,7 @@ pub(super) fn add(to: &mut Samples) {
         ("layers.psd", [b"8BPS\0\x01".as_slice(), &[0; 900]].concat()),
         ("old.jp2", [b"\0\0\0\x0cjP  \r\n\x87\n".as_slice(), &[0; 900]].concat()),
         ("archive.zip", [b"PK\x03\x04".as_slice(), &[0; 900]].concat()),
+        ("page.jpg", b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>".to_vec()),
     ] {
         to.add(name, bytes, Expected::Refused("unsupported"));
     }
@@ -247,8 +248,7 @@ pub(super) fn add(to: &mut Samples) {
     {
         to.add(name, bytes, Expected::Refused("heic"));
     }
-    let not_pictures: [(&str, &[u8]); 4] = [
-        ("page.jpg", b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>"),
+    let not_pictures: [(&str, &[u8]); 3] = [
         ("answer.jpg", b"{\"error\": \"not found\"}"),
         ("empty.jpg", b""),
         ("words.jpg", b"This is a shopping list: 2 chairs, 1 table."),
