@@ -184,6 +184,26 @@ pub struct Model {
     pub dims: Vec<usize>,
 }
 
+/// What cosines mean in this catalogue, learnt from trials at index time: a score of at least `same` is most likely the
+/// same product.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// At least this: the same product.
+    pub same: f32,
+    /// At least this: very close.
+    pub close: f32,
+    /// At least this: similar. Below it, nothing in the catalogue is much like what was asked for.
+    pub similar: f32,
+}
+
+impl Scores {
+    /// Whether they are cosines, none above the one before.
+    fn make_sense(&self) -> bool {
+        let all = [1.0, self.same, self.close, self.similar, -1.0];
+        all.is_sorted_by(|higher, lower| higher >= lower)
+    }
+}
+
 /// The whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -199,6 +219,9 @@ pub struct Manifest {
     pub dim: usize,
     /// Number of products.
     pub products: usize,
+    /// What scores mean; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Scores>,
     /// What to fetch.
     pub files: Vec<File>,
     /// Whose work the catalogue shows, where its licences ask that to be said.
@@ -243,6 +266,12 @@ impl Manifest {
                      index again",
                     file.path
                 ),
+            ));
+        }
+        if manifest.scores.is_some_and(|scores| !scores.make_sense()) {
+            return Err(Error::new(
+                ErrorKind::BadFile,
+                "manifest.json: \"scores\" has to be cosines, 1 >= same >= close >= similar >= -1; build the index again",
             ));
         }
         Ok(manifest)
@@ -295,6 +324,16 @@ mod tests {
             assert!(!File { blocks, ..file.clone() }.has_all_blocks(), "{bytes}");
         }
         assert_eq!(file.in_parts(Vec::new()).blocks, None);
+    }
+
+    #[test]
+    fn scores_are_cosines_in_order() {
+        let of = |same, close, similar| Scores { same, close, similar }.make_sense();
+        assert!(of(0.9, 0.6, 0.3) && of(1.0, 1.0, -1.0));
+        for wrong in [of(0.6, 0.9, 0.3), of(0.9, 0.3, 0.6), of(1.1, 0.6, 0.3), of(0.9, 0.6, -1.5)] {
+            assert!(!wrong);
+        }
+        assert!(!of(f32::NAN, 0.6, 0.3) && !of(0.9, 0.6, f32::NAN));
     }
 
     #[test]

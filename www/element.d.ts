@@ -31,6 +31,7 @@
  * @property {{name: string, sha256: string, engine?: "int8"|"tract", input_size: number, layers: string[], dims: number[]}} model
  * @property {number} dim length of an embedding
  * @property {number} products how many there are
+ * @property {{same: number, close: number, similar: number}} [scores] least cosine of each; below `similar` nothing is much like it
  * @property {ManifestFile[]} files
  * @property {string|null} [attribution] to be shown wherever the pictures are shown
  *
@@ -204,6 +205,14 @@ export type Manifest = {
      * how many there are
      */
     products: number;
+    /**
+     * least cosine of each; below `similar` nothing is much like it
+     */
+    scores?: {
+        same: number;
+        close: number;
+        similar: number;
+    };
     files: ManifestFile[];
     /**
      * to be shown wherever the pictures are shown

@@ -29,6 +29,7 @@
  * @property {{name: string, sha256: string, engine?: "int8"|"tract", input_size: number, layers: string[], dims: number[]}} model
  * @property {number} dim length of an embedding
  * @property {number} products how many there are
+ * @property {{same: number, close: number, similar: number}} [scores] least cosine of each; below `similar` nothing is much like it
  * @property {ManifestFile[]} files
  * @property {string|null} [attribution] to be shown wherever the pictures are shown
  *

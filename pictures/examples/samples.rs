@@ -28,6 +28,7 @@ fn main() -> io::Result<()> {
         fs::write(folder.join(&name), &bytes)?;
         let (expected, kind) = match expected {
             Expected::Same => ("same", ""),
+            Expected::SameOrWhite => ("same-or-white", ""),
             Expected::Refused(kind) => ("refused", kind),
             Expected::TerminalOnly(kind) => ("terminal-only", kind),
         };

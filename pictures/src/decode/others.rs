@@ -59,7 +59,13 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &Limits) -> Result<P
         DynamicImage::ImageLuma8(image) => (Layout::Grey, image.into_raw()),
         DynamicImage::ImageLumaA8(image) => (Layout::GreyAlpha, image.into_raw()),
         DynamicImage::ImageRgb8(image) => (Layout::Rgb, image.into_raw()),
-        DynamicImage::ImageRgba8(image) => (Layout::Rgba, image.into_raw()),
+        DynamicImage::ImageRgba8(image) => {
+            let mut pixels = image.into_raw();
+            if header.format == Format::Bmp {
+                shown_if_all_clear(&mut pixels);
+            }
+            (Layout::Rgba, pixels)
+        }
         DynamicImage::ImageLuma16(_) => (Layout::Grey, decoded.into_luma8().into_raw()),
         DynamicImage::ImageRgb16(_) => (Layout::Rgb, decoded.into_rgb8().into_raw()),
         _ => (Layout::Rgba, decoded.into_rgba8().into_raw()),
@@ -69,6 +75,13 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &Limits) -> Result<P
         canvas.push(row)?;
     }
     turned(canvas.finish()?, orientation.unwrap_or(Orientation::NoTransforms))
+}
+
+/// Programs that know no alpha leave its bits zero where the header has them: such a BMP is opaque.
+fn shown_if_all_clear(rgba: &mut [u8]) {
+    if rgba.chunks_exact(4).all(|pixel| pixel[3] == 0) {
+        rgba.chunks_exact_mut(4).for_each(|pixel| pixel[3] = 255);
+    }
 }
 
 /// A BMP of OS/2's second kind, whose header has 64 bytes or the first 16 of them, with Windows'

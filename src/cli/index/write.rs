@@ -60,6 +60,7 @@ pub(super) fn manifest(
         recipe,
         dim,
         products,
+        scores: None,
         files,
         attribution,
     };
