@@ -68,7 +68,8 @@ pub fn test(paths: &Paths) -> Result<()> {
     // The tests read the sample weights and catalogue; the browser loads what the demo serves.
     report.step("demo", || demo::prepare(paths, None, demo::Model::InceptionV3, Which::All));
     report.step("size", || size::size(paths, None));
-    report.step("cargo test", || cargo("test --release --workspace --exclude xtask"));
+    report
+        .step("cargo test", || cargo("test --release --workspace --exclude xtask --no-fail-fast"));
     report.step("kernels on Arm", || arm::arm(paths));
     report.step("node --test", || {
         let mut node = sh::command("node");

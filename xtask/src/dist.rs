@@ -7,12 +7,11 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::builds::Which;
-use crate::cache::{files_below, fresh_folder};
+use crate::cache::fresh_folder;
+use crate::minify::{self, copy};
 use crate::paths::Paths;
 use crate::{demo, sh};
 
-/// What the page loads.
-const SITE: [&str; 4] = ["index.html", "www", "pkg", "catalog"];
 /// What a shop that hosts its own catalogue installs.
 const PACKAGE: [&str; 5] = ["www", "pkg", "README.md", "LICENSE-MIT", "LICENSE-APACHE"];
 const NAME: &str = "lookalike";
@@ -25,9 +24,8 @@ pub fn dist(paths: &Paths, own: Option<&Path>) -> Result<()> {
 
     let site = dist.join("site");
     fresh_folder(&site)?;
-    for part in SITE {
-        copy(&paths.root.join(part), &site.join(part))?;
-    }
+    copy(&minify::page(paths)?, &site)?;
+    copy(&paths.catalog(), &site.join("catalog"))?;
     eprintln!("    upload the contents of {} to any static host", site.display());
 
     let package = dist.join("package");
@@ -121,24 +119,6 @@ fn version(paths: &Paths) -> Result<String> {
     Ok(line.trim_matches('"').to_owned())
 }
 
-/// A file, or a folder with all below it but tools for developers and what only the next `lookalike index` wants.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    for file in files_below(from)? {
-        let relative = file.strip_prefix(from).unwrap_or(&file);
-        if relative.starts_with("tools")
-            || relative.starts_with(".lookalike")
-            || file.extension().is_some_and(|ending| ending == "map")
-        {
-            continue;
-        }
-        let target =
-            if relative.as_os_str().is_empty() { to.to_owned() } else { to.join(relative) };
-        fs::create_dir_all(target.parent().context("a file has a folder")?)?;
-        fs::copy(&file, &target).with_context(|| format!("copying {}", file.display()))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,29 +135,6 @@ mod tests {
         fs::write(package.join("a.d.ts"), "")?;
         check_exports(&manifest, &package)?;
         fs::remove_dir_all(&package)?;
-        Ok(())
-    }
-
-    #[test]
-    fn what_is_private_is_not_given_away() -> Result<()> {
-        let root = std::env::temp_dir().join(format!("xtask-private-{}", std::process::id()));
-        let (from, to) = (root.join("catalog"), root.join("site"));
-        for name in [
-            "manifest.json",
-            "thumbs/ab/cd.jpg",
-            ".lookalike/files.json",
-            ".lookalike/state/seen.log",
-        ] {
-            let path = from.join(name);
-            fs::create_dir_all(path.parent().context("a file has a folder")?)?;
-            fs::write(path, name)?;
-        }
-        copy(&from, &to)?;
-        assert_eq!(
-            files_below(&to)?,
-            ["manifest.json", "thumbs/ab/cd.jpg"].map(|name| to.join(name))
-        );
-        fs::remove_dir_all(&root)?;
         Ok(())
     }
 

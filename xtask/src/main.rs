@@ -10,6 +10,7 @@ mod demo;
 mod dist;
 mod exports;
 mod fetch;
+mod minify;
 mod paths;
 mod serve;
 mod setup;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::builds::VARIANTS;
 use crate::cache::{files_below, hash_file, hex, write_atomic};
 use crate::paths::Paths;
-use crate::sh;
+use crate::{minify, sh};
 
 /// A figure with what it is held to, as all chores that measure write it.
 #[derive(Debug, Serialize, Deserialize, PartialEq)]
@@ -71,7 +71,16 @@ pub fn size(paths: &Paths, json: Option<&Path>) -> Result<()> {
         for file in &group.files {
             let sizes = measured(file, &mut cache)?;
             total += sizes;
-            row(&format!("  {}", file.strip_prefix(&paths.root).unwrap_or(file).display()), sizes);
+            row(
+                &format!(
+                    "  {}",
+                    file.strip_prefix(paths.work().join("page"))
+                        .or_else(|_| file.strip_prefix(&paths.root))
+                        .unwrap_or(file)
+                        .display()
+                ),
+                sizes,
+            );
         }
         row(&group.name, total);
         figures.extend(held_to(&group, total));
@@ -121,19 +130,14 @@ fn held_to(group: &Group, total: Sizes) -> [Figure; 3] {
 }
 
 fn groups(paths: &Paths) -> Result<Vec<Group>> {
-    let (pkg, catalog) = (paths.pkg(), paths.catalog());
-    let mut page = vec![paths.root.join("index.html")];
+    let (root, catalog) = (minify::page(paths)?, paths.catalog());
+    let pkg = root.join("pkg");
+    let mut page = vec![root.join("index.html")];
     let served = |path: &PathBuf| {
         let name = path.to_string_lossy();
         [".js", ".css", ".wasm", ".html"].iter().any(|ending| name.ends_with(ending))
     };
-    // Tools make files for developers and are never loaded by the page.
-    let tools = paths.root.join("www/tools");
-    page.extend(
-        files_below(&paths.root.join("www"))?
-            .into_iter()
-            .filter(|path| served(path) && !path.starts_with(&tools)),
-    );
+    page.extend(files_below(&root.join("www"))?.into_iter().filter(served));
     let mut groups = Vec::new();
     for variant in &VARIANTS {
         let folder = pkg.join(variant.folder);
