@@ -517,6 +517,15 @@ export type Labels = {
     gone: string;
     same: string;
     score: string;
+    likeness: {
+        same: string;
+        close: string;
+        similar: string;
+    };
+    nothingTitle: string;
+    nothingText: string;
+    showWhole: string;
+    browse: string;
     rank: string;
     moreLike: string;
     lessLike: string;
@@ -670,6 +679,8 @@ declare const Base: typeof HTMLElement;
  * @csspart picture - a result's picture
  * @csspart name - a result's name
  * @csspart score - a result's score
+ * @csspart likeness - what a result's score means, in words
+ * @csspart nothing - the note that nothing is much like what was asked for
  * @csspart price - a result's price
  * @csspart availability - whether a result can be had
  * @csspart more - the button that gives more results

@@ -109,6 +109,8 @@ let inUse = null;
  * @csspart picture - a result's picture
  * @csspart name - a result's name
  * @csspart score - a result's score
+ * @csspart likeness - what a result's score means, in words
+ * @csspart nothing - the note that nothing is much like what was asked for
  * @csspart price - a result's price
  * @csspart availability - whether a result can be had
  * @csspart more - the button that gives more results

@@ -4,14 +4,16 @@
  */
 import { h, icon } from './dom.js';
 import { fill } from './labels.js';
+import { isNothingAlike } from './likeness.js';
 import { ResultList, changes, departures } from './results.js';
 import { Tabs } from './tabs.js';
 
 /**
  * @import { Labels } from './labels.js'
- * @import { Answer } from './types.js'
+ * @import { Answer, Hit } from './types.js'
  * @import { Refine } from './refine.js'
  * @import { CardActions } from './results.js'
+ * @import { Scores } from './likeness.js'
  * @import { Results } from './session/answers.js'
  * @import { Session } from './session/session.js'
  */
@@ -20,6 +22,9 @@ export class Lists {
   #title;
   #lists;
   #none;
+  #nothing;
+  #wholePhoto;
+  #unfiltered;
   #empty;
   #shelf;
 
@@ -27,7 +32,8 @@ export class Lists {
    * @param {Labels} labels
    * @param {Session} session
    * @param {Refine} refine
-   * @param {Omit<CardActions, "like"|"unlike">} act
+   * @param {Omit<CardActions, "like"|"unlike"> & {whole: () => void, browse: () => void}} act `whole` takes the paint away,
+   *   `browse` the photo
    */
   constructor(labels, session, refine, act) {
     this.labels = labels;
@@ -52,11 +58,16 @@ export class Lists {
     this.#more = h('button', { type: 'button', class: 'quiet more', part: 'more', onclick: () => void session.more() }, labels.moreResults);
     this.#none = h('div', { class: 'none', hidden: true }, h('h3', {}, labels.noneTitle), h('p', {}, labels.noneText),
       h('button', { type: 'button', class: 'quiet', onclick: () => refine.resetFilters() }, labels.resetFilters));
+    const way = (/** @type {string} */ text, /** @type {() => void} */ onclick) => h('button', { type: 'button', class: 'quiet', onclick }, text);
+    this.#wholePhoto = way(labels.showWhole, act.whole);
+    this.#unfiltered = way(labels.resetFilters, () => refine.resetFilters());
+    this.#nothing = h('div', { class: 'nothing', part: 'nothing', hidden: true }, h('h3', {}, labels.nothingTitle), h('p', {}, labels.nothingText),
+      h('div', { class: 'ways' }, this.#wholePhoto, this.#unfiltered, way(labels.browse, act.browse)));
     this.#empty = h('div', { class: 'empty' },
       h('slot', { name: 'empty' }, h('div', { class: 'empty-words' }, h('h2', {}, labels.emptyTitle), h('p', {}, labels.emptyText))),
       this.#shelf.element);
     this.element = h('section', { class: 'results-pane', 'aria-label': labels.resultsRegion },
-      this.#handle, this.#title, this.#bar, refine.element, this.#none, this.#lists, this.#more, this.#empty);
+      this.#handle, this.#title, this.#bar, refine.element, this.#none, this.#nothing, this.#lists, this.#more, this.#empty);
   }
 
   /** Whether both lists are shown, with what differs between them. */
@@ -126,11 +137,28 @@ export class Lists {
   #showOne({ hits }) {
     const { labels } = this;
     const had = this.left.size;
+    this.left.scores = this.#scores;
     this.left.show(labels.similar, hits, new Map(), this.#votes);
     this.left.note.textContent = fill(labels.count, { count: hits.length });
     this.refine.setNear(hits);
     if (had > 0 && hits.length > this.session.firstK) return fill(labels.foundMore, { count: hits.length });
-    return hits.length > 0 ? fill(labels.found, { count: hits.length, title: hits[0].product.title }) : labels.noneTitle;
+    return this.#found(hits);
+  }
+
+  /** What a screen reader is told of a list. @param {Hit[]} hits */
+  #found(hits) {
+    const { labels } = this;
+    if (hits.length === 0) return labels.noneTitle;
+    if (isNothingAlike(hits, this.#scores)) return `${labels.nothingTitle}. ${labels.nothingText}`;
+    return fill(labels.found, { count: hits.length, title: hits[0].product.title });
+  }
+
+  /** What scores mean where a photo asks by itself: they are learnt from such queries. @returns {Scores|undefined} */
+  get #scores() {
+    const { state, query, shop } = this.session;
+    const { toward = [], like = [], unlike = [], walk = 1 } = query;
+    const byItself = state === 'photo' && toward.length + like.length + unlike.length === 0 && walk <= 1;
+    return byItself ? shop.opened?.manifest.scores : undefined;
   }
 
   /**
@@ -146,6 +174,7 @@ export class Lists {
     const count = (/** @type {string[]} */ ...kinds) => [...marks.values()].filter(({ change }) => kinds.includes(change)).length;
     const compared = fill(labels.compared, { added: count('new'), moved: count('up', 'down'), gone: gone.size });
     const counted = (/** @type {Answer} */ { hits }) => fill(labels.count, { count: hits.length });
+    this.left.scores = this.right.scores = this.#scores;
     this.right.show(this.#maskedTitle, masked.hits, isComparing ? marks : new Map(), this.#votes);
     this.right.note.textContent = isComparing ? compared : counted(masked);
     this.render();
@@ -154,9 +183,7 @@ export class Lists {
     this.left.show(labels.whole, whole.hits, isComparing ? gone : new Map(), this.#votes);
     this.left.note.textContent = counted(whole);
     this.refine.setNear(masked.hits);
-    const [first] = masked.hits;
-    if (isComparing) return compared;
-    return first ? fill(labels.found, { count: masked.hits.length, title: first.product.title }) : labels.noneTitle;
+    return isComparing ? compared : this.#found(masked.hits);
   }
 
   /** What is visible in this state. */
@@ -169,6 +196,9 @@ export class Lists {
     this.#empty.hidden = !isEmpty;
     this.#none.hidden = !none;
     this.#lists.hidden = isEmpty || none || (answer === null && !waiting);
+    this.#nothing.hidden = isEmpty || !isNothingAlike(answer?.hits ?? [], this.#scores);
+    this.#wholePhoto.hidden = !isSelecting;
+    this.#unfiltered.hidden = session.query.filter === undefined && session.query.minScore === undefined;
     // The whole photo's list alone, until there is one of what is selected.
     const both = state === 'photo' && isSelecting && this.right.size > 0 && session.results.masked !== null;
     const comparing = both && this.isComparing;

@@ -2,9 +2,11 @@
 import { h, icon, picture } from './dom.js';
 import { availabilityOf, priceOf } from './facts.js';
 import { fill } from './labels.js';
+import { likenessOf } from './likeness.js';
 
 /**
  * @import { Hit, Product } from './types.js'
+ * @import { Scores } from './likeness.js'
  * @import { Labels } from './labels.js'
  *
  * @typedef {"new"|"up"|"down"|"same"|"gone"} Change
@@ -54,6 +56,8 @@ export class ResultList {
   #motion = 0;
   /** As last shown. @type {Map<string, Hit>} */
   #hits = new Map();
+  /** What scores mean, for the next that is shown; without it there are no words. @type {Scores|undefined} */
+  scores;
 
   /**
    * @param {Labels} labels
@@ -151,6 +155,7 @@ export class ResultList {
       h('div', { class: 'facts' },
         h('span', { class: 'category' }, product.category ?? ''),
         h('span', { class: 'score', part: 'score' })),
+      h('p', { class: 'likeness', part: 'likeness' }),
       h('p', { class: 'price', part: 'price' }, priceOf(product, labels)),
       h('p', { class: 'availability', part: 'availability', 'data-availability': product.availability ?? '' }, availabilityOf(product, labels)));
     card.dataset.id = hit.id;
@@ -185,6 +190,10 @@ export class ResultList {
       score.setAttribute('role', 'img');
       score.style.setProperty('--score', String(Math.max(0, Math.min(1, hit.score))));
     }
+    const level = this.scores ? likenessOf(hit.score, this.scores) : null;
+    card.dataset.likeness = level ?? '';
+    const likeness = card.querySelector('.likeness');
+    if (likeness) likeness.textContent = level ? labels.likeness[level] : '';
     card.dataset.place = String(place + 1);
     const badge = card.querySelector('.badge');
     if (badge) {

@@ -102,6 +102,8 @@ export class Widget {
       similar: (hit) => void this.#similar(hit.product),
       peek: (_, card) => stage.peek(card),
       picture,
+      whole: () => stage.editor.clear(),
+      browse: () => void session.clearPhoto(),
     });
     const stage = new Stage(labels, session, {
       announce,

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::builds::{VARIANTS, Variant, Which, wasm_cargo};
 use crate::paths::Paths;
 use crate::setup::WasmToolchain;
-use crate::{arm, demo, setup, sh, size};
+use crate::{arm, demo, dist, setup, sh, size};
 
 struct Report {
     lines: Vec<(String, Duration, Option<String>)>,
@@ -68,6 +68,8 @@ pub fn test(paths: &Paths) -> Result<()> {
     // The tests read the sample weights and catalogue; the browser loads what the demo serves.
     report.step("demo", || demo::prepare(paths, None, demo::Model::InceptionV3, Which::All));
     report.step("size", || size::size(paths, None));
+    // A test looks at the site as it is given away.
+    report.step("dist", || dist::dist(paths, None));
     report
         .step("cargo test", || cargo("test --release --workspace --exclude xtask --no-fail-fast"));
     report.step("kernels on Arm", || arm::arm(paths));
