@@ -75,7 +75,7 @@ fn quantised(name: &str, case: &Case) -> lookalike::Result<Prepared> {
         rounding: Rounding::Nearest,
         seen: &|| {},
     };
-    prepare(bytes(name), &options(case, Weights::Bits8), Some(&calibration))
+    prepare(bytes(name), &options(case, Weights::Bits(8)), Some(&calibration))
 }
 
 fn features(prepared: Prepared) -> (Vec<f32>, Network) {

@@ -47,8 +47,9 @@ pub(super) struct Args {
     /// the `nearest`.
     #[arg(long, value_name = "RULE", default_value = "compensated", value_parser = rounding, requires = "calibrate")]
     rounding: Rounding,
-    /// Bits of a weight: 7 or 8 with --calibrate, else 8, or 32 to keep real numbers. 7 if absent, or
-    /// 8 without --calibrate.
+    /// Bits of a weight: 3 to 8 with --calibrate, or `mixed:MEAN`, such as mixed:3.5, for 3 to 7 in each layer, as many as
+    /// pay there, and so many on average; without --calibrate 8, or 32 to keep real numbers. Fewer bits make a file that
+    /// packs better. 7 if absent, or 8 without --calibrate.
     #[arg(long, value_name = "BITS", value_parser = weights)]
     weight_bits: Option<Weights>,
     /// A name for people; the file's name if absent.
@@ -91,11 +92,13 @@ fn rounding(text: &str) -> std::result::Result<Rounding, String> {
 }
 
 fn weights(text: &str) -> std::result::Result<Weights, String> {
-    match text {
-        "7" => Ok(Weights::Usual),
-        "8" => Ok(Weights::Bits8),
-        "32" => Ok(Weights::Real),
-        _ => Err("7, 8 or 32 is needed".to_owned()),
+    let mean = text.strip_prefix("mixed:").and_then(|mean| mean.parse().ok());
+    match (text, text.parse(), mean) {
+        ("7", ..) => Ok(Weights::Usual),
+        ("32", ..) => Ok(Weights::Real),
+        (_, Ok(bits @ 3..=8), _) => Ok(Weights::Bits(bits)),
+        (_, _, Some(mean)) if (3.0..=7.0).contains(&mean) => Ok(Weights::Mixed(mean)),
+        _ => Err("3 to 8, mixed:3 to mixed:7 (such as mixed:3.5), or 32 is needed".to_owned()),
     }
 }
 

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::graph::{self, Draft};
 use super::int8::patches::{AllMoments, Sample, Sources};
-use super::int8::quantise::{self, Observed, RangeRule, Rounder, Rounding};
+use super::int8::quantise::{self, Observed, RangeRule, Rounding};
+use super::int8::rounder::{Bits, Rounder, USUAL_BITS};
 use super::onnx::{self, bad};
 use super::proto::{DataType, GraphProto, ModelProto};
 use super::shapes::{self, Facts};
@@ -41,13 +42,16 @@ pub struct PrepareOptions {
 }
 
 /// How weights are stored: with one scale for each output channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Weights {
     /// As codes of -63 to 63 with a calibration, else of -127 to 127.
     #[default]
     Usual,
-    /// As codes of -127 to 127. With a calibration, machines whose 8-bit products saturate take longer over them.
-    Bits8,
+    /// As codes of so many bits, sign included: 3 to 8 with a calibration, else 8. With 8 and a calibration, machines whose
+    /// 8-bit products saturate take longer over them.
+    Bits(u8),
+    /// As codes of 3 to 7 bits, in each layer as many as pay there: so many bits a weight on average. Only with a calibration.
+    Mixed(f64),
     /// As they are; not with a calibration.
     Real,
 }
@@ -124,21 +128,31 @@ pub fn prepare(
     graph.input = vec![onnx::value_info(&taken.name, &shape.map(Some))];
     let mut draft = Draft { model: &mut model, layers: &mut layers, input: &mut input, notes };
     let facts = draft.tidy(taken.nhwc)?;
-    let notes = draft.notes;
+    let mut notes = draft.notes;
     let ranks_and_dims = layer_dims(&facts, &layers)?;
-    match calibration {
-        None if options.weights == Weights::Real => {}
-        None => quantise_weights(onnx::graph_mut(&mut model)?)?,
-        Some(calibration) => {
-            let weight_max = match options.weights {
-                Weights::Usual => 63.0,
-                Weights::Bits8 => 127.0,
+    match (calibration, options.weights) {
+        (None, Weights::Real) => {}
+        (None, Weights::Usual | Weights::Bits(8)) => {
+            quantise_weights(onnx::graph_mut(&mut model)?)?;
+        }
+        (None, _) => return Err(wrong("weights of so few bits need pictures: give --calibrate")),
+        (Some(calibration), weights) => {
+            let bits = match weights {
+                Weights::Usual => Bits::Same(USUAL_BITS),
+                Weights::Bits(bits @ 3..=8) => Bits::Same(bits),
+                Weights::Bits(_) => return Err(wrong("a weight has 3 to 8 bits")),
+                Weights::Mixed(mean) if (3.0..=7.0).contains(&mean) => Bits::Mean(mean),
+                Weights::Mixed(_) => {
+                    return Err(wrong("mixed weights have 3 to 7 bits on average"));
+                }
                 Weights::Real => {
-                    let context = "a network that runs in integers cannot keep real weights";
-                    return Err(Error::new(ErrorKind::BadQuery, context));
+                    return Err(wrong("a network that runs in integers cannot keep real weights"));
                 }
             };
-            calibrate(&mut model, &layers, &input, calibration, weight_max)?;
+            let chosen = calibrate(&mut model, &layers, &input, calibration, bits)?;
+            if matches!(bits, Bits::Mean(_)) {
+                notes.push(said(&chosen));
+            }
         }
     }
     let graph = onnx::graph_mut(&mut model)?;
@@ -154,6 +168,20 @@ pub fn prepare(
     model.producer_name = "lookalike".into();
     model.producer_version = env!("CARGO_PKG_VERSION").into();
     Ok(Prepared { bytes: write::encode(&model), spec, notes })
+}
+
+fn wrong(why: &str) -> Error {
+    Error::new(ErrorKind::BadQuery, why)
+}
+
+/// How many layers have got how many bits.
+fn said(chosen: &BTreeMap<String, u8>) -> String {
+    let of = |bits| chosen.values().filter(|chosen| **chosen == bits).count();
+    let each: Vec<String> = (3..=8)
+        .filter(|&bits| of(bits) > 0)
+        .map(|bits| format!("{bits} bits in {}", of(bits)))
+        .collect();
+    format!("weights of {} of {} layers", each.join(", "), chosen.len())
 }
 
 /// Means and deviations that are of 0..=255, as many recipes give them.
@@ -211,8 +239,8 @@ fn calibrate(
     layers: &[String],
     input: &InputSpec,
     calibration: &Calibration<'_>,
-    weight_max: f32,
-) -> Result<()> {
+    bits: Bits,
+) -> Result<BTreeMap<String, u8>> {
     if let Some(node) = onnx::graph(model)?.node.iter().find(|n| n.op_type == "QuantizeLinear") {
         return Err(bad(
             "the network is quantised already: give the one with real numbers, or leave \
@@ -230,7 +258,7 @@ fn calibrate(
         observed.iter().map(|(name, seen)| (name.clone(), seen.range(calibration.range))).collect();
     let graph = onnx::graph_mut(model)?;
     let moments = sources.as_ref().map(|sources| (sources, &moments[..]));
-    let rounder = Rounder { max: weight_max, moments };
+    let rounder = Rounder { bits, moments };
     quantise::apply(graph, layers, input_range(input), &ranges, &rounder)
 }
 

@@ -58,11 +58,6 @@ fn quantising_is_measured_against_real_numbers() {
     let usual = prepare("usual.onnx", &["--calibrate", text(&shop)]);
     let finer = prepare("finer.onnx", &["--calibrate", text(&shop), "--weight-bits", "8"]);
     let bytes = |name: &str, options: &[&str]| fs::read(prepare(name, options)).unwrap();
-    let again = bytes("again.onnx", &["--calibrate", text(&shop)]);
-    assert!(fs::read(&usual).unwrap() == again, "preparing twice must give the same bytes");
-    let rounding = ["--calibrate", text(&shop), "--rounding"];
-    let rounded = |rule| bytes("rounded.onnx", &[&rounding[..], &[rule]].concat());
-    assert!(rounded("compensated") == again && rounded("nearest") != again);
     let cosines = |model: &Path, against: &Path| -> Vec<f64> {
         let call = ["eval", "quantised", text(&shop), "--model", text(model), "--against"];
         let rows = json(&[&call[..], &[text(against), "--json"]].concat());
@@ -72,6 +67,31 @@ fn quantising_is_measured_against_real_numbers() {
         let layers = row["cosines"].as_array().unwrap();
         layers.iter().map(|l| l["min"].as_f64().unwrap()).collect()
     };
+    let bits = |bits: &str| {
+        let options = ["--calibrate", text(&shop), "--weight-bits", bits];
+        let content = bytes("bits.onnx", &options);
+        assert!(bytes("bits.onnx", &options) == content, "{bits}: the same bytes twice");
+        let layers = cosines(&root.join("bits.onnx"), &real);
+        (content, layers)
+    };
+    assert!(bits("7").0 == bytes("seven.onnx", &["--calibrate", text(&shop)]));
+    assert!(bits("mixed:7").0 == bits("7").0 && bits("mixed:3").0 == bits("3").0);
+    let mean = |bits_of: &str| {
+        let (_, layers) = bits(bits_of);
+        layers.iter().sum::<f64>() / layers.len() as f64
+    };
+    let [three, mixed, five] = ["3", "mixed:5", "5"].map(mean);
+    assert!(three > 0.8 && three < five, "{three} {five}");
+    assert!(mixed > three && five > 0.97, "{three} {mixed} {five}");
+    let out = root.join("few.onnx");
+    let few =
+        ["model", "prepare", &source, "-o", text(&out), "--layer", "first", "--weight-bits", "4"];
+    assert!(fail(&few).contains("--calibrate") && !out.exists());
+    let again = bytes("again.onnx", &["--calibrate", text(&shop)]);
+    assert!(fs::read(&usual).unwrap() == again, "preparing twice must give the same bytes");
+    let rounding = ["--calibrate", text(&shop), "--rounding"];
+    let rounded = |rule| bytes("rounded.onnx", &[&rounding[..], &[rule]].concat());
+    assert!(rounded("compensated") == again && rounded("nearest") != again);
     assert!(cosines(&real, &real).iter().all(|c| *c > 0.999_999));
     let (usual, finer) = (cosines(&usual, &real), cosines(&finer, &real));
     assert_eq!(usual.len(), 2);

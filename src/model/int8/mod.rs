@@ -12,6 +12,8 @@ mod program;
 #[cfg(feature = "cli")]
 pub(crate) mod quantise;
 #[cfg(feature = "cli")]
+pub(crate) mod rounder;
+#[cfg(feature = "cli")]
 mod rounding;
 
 pub(crate) use lower::{NotLowered, lower};

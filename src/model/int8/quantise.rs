@@ -1,13 +1,14 @@
 //! A real-valued graph to static QDQ: weights int8 per output channel, activations uint8 per tensor, biases int32.
 //!
-//! Weights take 7 bits, -63..=63, unless told otherwise. Products of a code and such a weight cannot saturate in pairs of
-//! 16 bits, so every machine's 8-bit dot product is exact on them (see `kernels::relaxed`), and onnxruntime's too.
+//! Weights take 7 bits, -63..=63, unless told otherwise ([`super::rounder`]). Products of a code and such a weight cannot
+//! saturate in pairs of 16 bits, so every machine's 8-bit dot product is exact on them (see `kernels::relaxed`), and
+//! onnxruntime's too. Weights of fewer bits are stored in bytes as well: the file stays what any runtime reads, and packs
+//! better.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::curve::{BINARY, UNARY};
-use super::patches::{Moments, Sources};
-use super::rounding;
+use super::rounder::{Layer, Rounder, USUAL_BITS, scales};
 use crate::error::Result;
 use crate::model::onnx::{self, bad};
 use crate::model::proto::{DataType, GraphProto, NodeProto, TensorProto};
@@ -241,84 +242,19 @@ impl Quant {
     }
 }
 
-/// What weights are rounded by.
-pub(crate) struct Rounder<'a> {
-    /// The largest magnitude of a code.
-    pub(crate) max: f32,
-    /// For [`Rounding::Compensated`].
-    pub(crate) moments: Option<(&'a Sources, &'a [Vec<Moments>])>,
-}
-
-impl Rounder<'_> {
-    /// Codes of the weights called `name`, `[channel][weight]`, and what has to be added to the biases for them. `from` is
-    /// the quantisation of their input, if there are biases to add it to: else each is rounded to the nearest.
-    fn round(
-        &self,
-        name: &str,
-        values: &[f32],
-        scales: &[f32],
-        from: Option<Quant>,
-    ) -> (Vec<i8>, Vec<f32>) {
-        let moments = self.moments.and_then(|(sources, all)| all.get(sources.index(name)?));
-        let groups = match moments.zip(from) {
-            Some((groups, _)) if scales.len().is_multiple_of(groups.len().max(1)) => &groups[..],
-            _ => &[],
-        };
-        let (mut codes, mut lost) = (Vec::new(), Vec::new());
-        let count = groups.len().max(1);
-        let each = values.chunks(values.len() / count).zip(scales.chunks(scales.len() / count));
-        for (i, (values, scales)) in each.enumerate() {
-            let (group_codes, group_lost) = self.round_group(values, scales, groups.get(i), from);
-            codes.extend(group_codes);
-            lost.extend(group_lost);
-        }
-        (codes, lost)
-    }
-
-    /// The same for output channels that read the same inputs.
-    fn round_group(
-        &self,
-        values: &[f32],
-        scales: &[f32],
-        moments: Option<&Moments>,
-        from: Option<Quant>,
-    ) -> (Vec<i8>, Vec<f32>) {
-        let width = (values.len() / scales.len()).max(1);
-        let nearest = |channel: &[f32], scale: &f32| -> Vec<i8> {
-            let code = |w: &f32| (w / scale).round_ties_even().clamp(-self.max, self.max) as i8;
-            channel.iter().map(code).collect()
-        };
-        let compensated = moments.zip(from).and_then(|(moments, from)| {
-            let codes = rounding::compensated(values, scales, self.max, moments, from.scale)?;
-            Some((codes, moments.mean()))
-        });
-        let Some((codes, mean)) = compensated else {
-            let channels = values.chunks(width).zip(scales);
-            return (channels.flat_map(|(c, s)| nearest(c, s)).collect(), vec![0.0; scales.len()]);
-        };
-        let lost = values.chunks(width).zip(codes.chunks(width)).zip(scales).map(
-            |((real, codes), scale)| {
-                let each = real.iter().zip(codes).zip(&mean);
-                each.map(|((w, q), x)| (f64::from(*w) - f64::from(*q) * f64::from(*scale)) * x)
-                    .sum::<f64>() as f32
-            },
-        );
-        let lost = lost.collect();
-        (codes, lost)
-    }
-}
-
 /// Quantises `graph` in place. `ranges` has an entry for each of [`points`]; `input_range` is that of the input.
 ///
 /// # Errors
 /// `BadModel` when weights are missing or not finite, or a range is.
+///
+/// Says how many bits each layer's weights have got, by their name.
 pub(crate) fn apply(
     graph: &mut GraphProto,
     outputs: &[String],
     input_range: (f32, f32),
     ranges: &HashMap<String, (f32, f32)>,
     rounder: &Rounder<'_>,
-) -> Result<()> {
+) -> Result<BTreeMap<String, u8>> {
     let input = onnx::input(graph)?.name.clone();
     let mut quants: HashMap<String, Quant> =
         HashMap::from([(input.clone(), Quant::of(input_range))]);
@@ -355,6 +291,7 @@ pub(crate) fn apply(
     }
     let mut stored: HashMap<String, TensorProto> =
         graph.initializer.drain(..).map(|t| (t.name.clone(), t)).collect();
+    let bits = rounder.bits(&layers(graph, &quants, &stored)?);
     let mut made: Vec<TensorProto> = Vec::new();
     let mut nodes: Vec<NodeProto> = Vec::new();
     let codes = format!("{input}.real");
@@ -362,7 +299,7 @@ pub(crate) fn apply(
     for mut node in graph.node.drain(..) {
         if node.op_type == "Conv" {
             let from = quants.get(&node.input[0]).copied();
-            weights(&node, from, rounder, &mut stored, &mut nodes, &mut made)
+            weights(&node, from, (rounder, &bits), &mut stored, &mut nodes, &mut made)
                 .map_err(|e| e.at(format_args!("node {:?}", node.name)))?;
         }
         for name in &mut node.input {
@@ -388,7 +325,30 @@ pub(crate) fn apply(
     made.sort_by(|a, b| a.name.cmp(&b.name));
     made.dedup_by(|a, b| a.name == b.name);
     graph.initializer = made;
-    Ok(())
+    Ok(bits)
+}
+
+/// The weights of all convolutions, each once, as far as they can be quantised: what is wrong with others is said when it is
+/// their turn.
+fn layers(
+    graph: &GraphProto,
+    quants: &HashMap<String, Quant>,
+    stored: &HashMap<String, TensorProto>,
+) -> Result<Vec<Layer>> {
+    let mut seen = HashSet::new();
+    let mut layers = Vec::new();
+    for node in graph.node.iter().filter(|n| n.op_type == "Conv") {
+        let Some(real) = node.input.get(1).and_then(|name| stored.get(name)) else { continue };
+        let channels = real.dims.first().map_or(0, |d| *d as usize);
+        let values = onnx::floats(real)?;
+        let usable = channels > 0 && !values.is_empty() && values.iter().all(|w| w.is_finite());
+        if usable && seen.insert(&real.name) {
+            let bias = node.input.get(2).filter(|name| stored.contains_key(*name));
+            let step = bias.and(quants.get(&node.input[0])).map(|quant| quant.scale);
+            layers.push(Layer { name: real.name.clone(), values, channels, step });
+        }
+    }
+    Ok(layers)
 }
 
 /// Q and DQ with the same scale.
@@ -424,7 +384,7 @@ fn tensor(name: &str, dims: &[i64], data_type: DataType, raw_data: Vec<u8>) -> T
 fn weights(
     node: &NodeProto,
     from: Option<Quant>,
-    rounder: &Rounder<'_>,
+    (rounder, bits): (&Rounder<'_>, &BTreeMap<String, u8>),
     stored: &mut HashMap<String, TensorProto>,
     nodes: &mut Vec<NodeProto>,
     made: &mut Vec<TensorProto>,
@@ -437,11 +397,12 @@ fn weights(
     if channels == 0 || values.is_empty() || !values.iter().all(|w| w.is_finite()) {
         return Err(bad(format!("weights {name:?} are empty or not finite")));
     }
-    let per_channel = values.len() / channels;
-    let scales: Vec<f32> =
-        values.chunks(per_channel).map(|channel| weight_scale(channel, rounder.max)).collect();
+    let bits = bits.get(name).copied().unwrap_or(USUAL_BITS);
+    let scales = scales(&values, channels, bits);
     let bias = node.input.get(2).filter(|name| stored.contains_key(*name));
-    let (codes, lost) = rounder.round(name, &values, &scales, from.and_then(|f| bias.and(Some(f))));
+    let step = bias.and(from).map(|from| from.scale);
+    let layer = Layer { name: name.clone(), values, channels, step };
+    let (codes, lost) = rounder.round(&layer, &scales, bits);
     let [q, s, z] = ["codes", "scale", "zero"].map(|part| format!("{name}.{part}"));
     made.push(write::int8_tensor(&q, &real.dims, &codes));
     made.push(onnx::float_tensor(&s, &[channels as i64], &scales));
@@ -474,26 +435,4 @@ fn weights(
     made.push(tensor(&z, &[channels as i64], DataType::Int32, vec![0; channels * 4]));
     nodes.push(write::node("DequantizeLinear", &[&q, &s, &z], &bias_name, &[("axis", 0)]));
     Ok(())
-}
-
-/// The scale of one channel's weights with the smallest square error.
-fn weight_scale(channel: &[f32], weight_max: f32) -> f32 {
-    let peak = channel.iter().fold(0f32, |m, w| m.max(w.abs()));
-    // A channel of zeros, or of numbers too small for a scale: any scale will do.
-    if peak < f32::MIN_POSITIVE * 1e6 {
-        return 1.0;
-    }
-    let error = |scale: f32| -> f32 {
-        channel
-            .iter()
-            .map(|w| {
-                (w - (w / scale).round_ties_even().clamp(-weight_max, weight_max) * scale).powi(2)
-            })
-            .sum()
-    };
-    let scales = (16..=24).map(|i| peak / weight_max * i as f32 / 24.0);
-    scales
-        .map(|s| (error(s), s))
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or(peak / weight_max, |(_, s)| s)
 }

@@ -16,46 +16,68 @@ const DAMPING: f64 = 0.01;
 /// Channels that are rounded together, so that a row of the factor is read once for all.
 const TOGETHER: usize = 8;
 
-/// Codes of `weights`, `[channel][weight]`, within ±`max`. `step` is that of the input's codes. `None` where the moments say
-/// nothing (numbers that are not finite, nothing seen).
-pub(crate) fn compensated(
-    weights: &[f32],
-    scales: &[f32],
-    max: f32,
-    moments: &Moments,
-    step: f32,
-) -> Option<Vec<i8>> {
-    let width = moments.width();
-    if width == 0 || weights.len() != width * scales.len() {
-        return None;
+/// What is known of a layer's inputs, worked out once for all its channels.
+pub(crate) struct Solver {
+    /// Inputs, those that vary most first.
+    order: Vec<usize>,
+    /// Rows of the upper Cholesky factor of the inverse of the inputs' covariance, in that order, each from its diagonal on.
+    factor: Vec<f32>,
+}
+
+impl Solver {
+    /// `step` is that of the input's codes. `None` where the moments say nothing (numbers that are not finite, nothing seen).
+    pub(crate) fn of(moments: &Moments, step: f32) -> Option<Self> {
+        if moments.width() == 0 {
+            return None;
+        }
+        let (order, factor) = factor(moments, step)?;
+        Some(Self { order, factor })
     }
-    let (order, factor) = factor(moments, step)?;
-    let mut codes = vec![0i8; weights.len()];
-    codes
-        .par_chunks_mut(width * TOGETHER)
-        .zip(weights.par_chunks(width * TOGETHER))
-        .zip(scales.par_chunks(TOGETHER))
-        .for_each(|((codes, weights), scales)| {
-            // In units of a channel's scale, in the order of rounding.
-            let mut left: Vec<Vec<f32>> = weights
-                .chunks_exact(width)
-                .zip(scales)
-                .map(|(channel, scale)| order.iter().map(|&i| channel[i] / scale).collect())
-                .collect();
-            let mut row = &factor[..];
-            for (at, &to) in order.iter().enumerate() {
-                let (own, rest) = row.split_at(width - at);
-                row = rest;
-                for (left, codes) in left.iter_mut().zip(codes.chunks_exact_mut(width)) {
-                    let code = left[at].round_ties_even().clamp(-max, max);
-                    codes[to] = code as i8;
-                    let error = (left[at] - code) / own[0];
-                    let later = left[at..].iter_mut().zip(own).skip(1);
-                    later.for_each(|(w, u)| *w -= error * u);
-                }
+
+    /// Codes of `weights`, `[channel][weight]`, within ±`max`, and what they add to the results' variance, over all channels
+    /// (what the damping stands for included).
+    ///
+    /// # Panics
+    /// If the weights are not as many as inputs for each scale.
+    pub(crate) fn round(&self, weights: &[f32], scales: &[f32], max: f32) -> (Vec<i8>, f64) {
+        let width = self.order.len();
+        assert_eq!(weights.len(), width * scales.len(), "weights of other inputs");
+        let mut codes = vec![0i8; weights.len()];
+        let added: Vec<f64> = codes
+            .par_chunks_mut(width * TOGETHER)
+            .zip(weights.par_chunks(width * TOGETHER))
+            .zip(scales.par_chunks(TOGETHER))
+            .map(|((codes, weights), scales)| self.round_some(codes, weights, scales, max))
+            .collect();
+        (codes, added.iter().sum())
+    }
+
+    /// The same for some channels.
+    fn round_some(&self, codes: &mut [i8], weights: &[f32], scales: &[f32], max: f32) -> f64 {
+        let width = self.order.len();
+        // In units of a channel's scale, in the order of rounding.
+        let mut left: Vec<Vec<f32>> = weights
+            .chunks_exact(width)
+            .zip(scales)
+            .map(|(channel, scale)| self.order.iter().map(|&i| channel[i] / scale).collect())
+            .collect();
+        let mut added = 0.0;
+        let mut row = &self.factor[..];
+        for (at, &to) in self.order.iter().enumerate() {
+            let (own, rest) = row.split_at(width - at);
+            row = rest;
+            let channels = left.iter_mut().zip(codes.chunks_exact_mut(width)).zip(scales);
+            for ((left, codes), scale) in channels {
+                let code = left[at].round_ties_even().clamp(-max, max);
+                codes[to] = code as i8;
+                let error = (left[at] - code) / own[0];
+                added += f64::from(error * scale).powi(2);
+                let later = left[at..].iter_mut().zip(own).skip(1);
+                later.for_each(|(w, u)| *w -= error * u);
             }
-        });
-    Some(codes)
+        }
+        added
+    }
 }
 
 /// The order of rounding, inputs that vary most first, and the upper Cholesky factor of the inverse of the inputs'
@@ -125,15 +147,23 @@ mod tests {
         let seen = windows(width, 300);
         let mut moments = Moments::empty(width);
         moments.add(&seen, moments.width(), 0);
-        let codes = compensated(&weights, &[scale; 9], 63.0, &moments, 0.01).unwrap();
+        let solver = Solver::of(&moments, 0.01).unwrap();
+        let (codes, added) = solver.round(&weights, &[scale; 9], 63.0);
         let nearest: Vec<i8> =
             weights.iter().map(|w| (w / scale).round_ties_even() as i8).collect();
         let other = windows(width, 1000);
         let [ours, plain] = [&codes, &nearest].map(|c| error(&weights, c, scale, &other, width));
         assert!(ours < 0.5 * plain, "{ours} against {plain}");
-        assert_eq!(codes, compensated(&weights, &[scale; 9], 63.0, &moments, 0.01).unwrap());
-        let small = compensated(&weights, &[scale; 9], 4.0, &moments, 0.01).unwrap();
+        assert_eq!((codes, added), solver.round(&weights, &[scale; 9], 63.0));
+        let codes_len = weights.len();
+        let (_, whole) = solver.round(&weights, &[scale; 9], 0.0);
+        let (small, more) = solver.round(&weights, &[scale; 9], 4.0);
         assert!(small.iter().all(|q| q.abs() <= 4));
+        // What it says of the pictures that it was told of is so, but for the damping.
+        for (codes, added) in [(&small, more), (&vec![0; codes_len], whole)] {
+            let seen = error(&weights, codes, scale, &seen, width) / 300.0;
+            assert!((0.7 * added..1.001 * added).contains(&seen), "{seen}, not {added}");
+        }
     }
 
     #[test]
@@ -144,13 +174,13 @@ mod tests {
         {
             let mut moments = Moments::empty(4);
             moments.add(&seen, moments.width(), 0);
-            let codes = compensated(&weights, &[0.1], 63.0, &moments, 0.02).unwrap();
+            let (codes, _) = Solver::of(&moments, 0.02).unwrap().round(&weights, &[0.1], 63.0);
             let near = |(q, w): (&i8, &f32)| (f32::from(*q) - w / 0.1).abs() < 1.5;
             assert!(codes.iter().zip(&weights).all(near), "{seen:?}: {codes:?}");
         }
         let mut moments = Moments::empty(2);
         moments.add(&[f32::NAN, 1.0], 2, 0);
-        assert_eq!(compensated(&[1.0, 1.0], &[0.1], 63.0, &moments, 0.02), None);
-        assert_eq!(compensated(&[1.0], &[0.1], 63.0, &moments, 0.02), None);
+        assert!(Solver::of(&moments, 0.02).is_none());
+        assert!(Solver::of(&Moments::empty(0), 0.02).is_none());
     }
 }

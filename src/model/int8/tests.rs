@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use super::patches::Sources;
 use super::quantise::{self, Observed, RangeRule};
+use super::rounder::{Bits, Rounder};
 use super::{NotLowered, Program, State, lower};
 use crate::kernels::check::Random;
 use crate::kernels::{Alone, Isa, Split};
@@ -151,7 +152,7 @@ fn quantised() -> GraphProto {
             (name, observed.range(RangeRule::SquareError))
         })
         .collect();
-    let rounder = quantise::Rounder { max: 63.0, moments: None };
+    let rounder = Rounder { bits: Bits::Same(7), moments: None };
     quantise::apply(&mut graph, &layers(), (0.0, 1.0), &ranges, &rounder).unwrap();
     graph
 }
