@@ -517,11 +517,9 @@ export type Labels = {
     gone: string;
     same: string;
     score: string;
-    likeness: {
-        same: string;
-        close: string;
-        similar: string;
-    };
+    theSame: string;
+    veryClose: string;
+    alike: string;
     nothingTitle: string;
     nothingText: string;
     showWhole: string;
@@ -578,6 +576,13 @@ export type Labels = {
     penUp: string;
     masked: string;
     nothingMasked: string;
+    box: string;
+    boxUpperLeft: string;
+    boxUpperRight: string;
+    boxLowerLeft: string;
+    boxLowerRight: string;
+    boxMove: string;
+    boxIs: string;
     thingSelected: string;
     nothingThere: string;
     cornerSet: string;
@@ -679,6 +684,7 @@ declare const Base: typeof HTMLElement;
  * @csspart picture - a result's picture
  * @csspart name - a result's name
  * @csspart score - a result's score
+ * @csspart selection - the box around what is selected
  * @csspart likeness - what a result's score means, in words
  * @csspart nothing - the note that nothing is much like what was asked for
  * @csspart price - a result's price

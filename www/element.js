@@ -109,6 +109,7 @@ let inUse = null;
  * @csspart picture - a result's picture
  * @csspart name - a result's name
  * @csspart score - a result's score
+ * @csspart selection - the box around what is selected
  * @csspart likeness - what a result's score means, in words
  * @csspart nothing - the note that nothing is much like what was asked for
  * @csspart price - a result's price

@@ -20,6 +20,9 @@ import { likenessOf } from './likeness.js';
  * @property {(product: Product, index?: number) => string|null} picture its URL
  */
 
+/** What each level is called. */
+const LIKENESS = /** @type {const} */ ({ same: 'theSame', close: 'veryClose', similar: 'alike' });
+
 /**
  * How each hit of `now` stands to its place in `before`.
  * @param {Hit[]} now
@@ -193,7 +196,7 @@ export class ResultList {
     const level = this.scores ? likenessOf(hit.score, this.scores) : null;
     card.dataset.likeness = level ?? '';
     const likeness = card.querySelector('.likeness');
-    if (likeness) likeness.textContent = level ? labels.likeness[level] : '';
+    if (likeness) likeness.textContent = level ? labels[LIKENESS[level]] : '';
     card.dataset.place = String(place + 1);
     const badge = card.querySelector('.badge');
     if (badge) {

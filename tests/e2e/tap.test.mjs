@@ -122,4 +122,75 @@ describe('taps', { skip: missing() ?? false }, () => {
     await isPainted(8, 13);
     assert.deepEqual(problems, []);
   });
+
+  test('the box around the thing has handles: by pointer and by arrow keys, within the photo, one step each', async () => {
+    await tap(144, 210);
+    await isPainted(8, 13);
+    const box = ui.host.locator('.selection');
+    await box.waitFor();
+    const grip = (/** @type {string} */ name) => box.getByRole('button', { name });
+    const sides = async () => {
+      const [at, from, to] = [await box.boundingBox(), await place(0, 0), await place(640, 480)];
+      assert.ok(at);
+      const scale = (to.x - from.x) / 640;
+      return { left: (at.x - from.x) / scale, top: (at.y - from.y) / scale, right: (at.x + at.width - from.x) / scale, bottom: (at.y + at.height - from.y) / scale };
+    };
+    const near = (/** @type {number} */ a, /** @type {number} */ b) => assert.ok(Math.abs(a - b) < 12, `${a} is not ${b}`);
+    const found = await sides();
+    near(found.left, 64);
+    near(found.right, 224);
+    near(found.top, 120);
+    near(found.bottom, 312);
+    await settled(page);
+    const outlined = await idsOf(ui.right);
+
+    // Dragged far beyond the photo, a corner stays within it.
+    const corner = await grip('Upper left corner').boundingBox();
+    assert.ok(corner);
+    await page.mouse.move(corner.x + corner.width / 2, corner.y + corner.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(corner.x - 900, corner.y - 900, { steps: 5 });
+    await page.mouse.up();
+    await isPainted(20, 26);
+    const large = await sides();
+    near(large.left, 0);
+    near(large.top, 0);
+    near(large.right, found.right);
+    await settled(page);
+    assert.notDeepEqual(await idsOf(ui.right), outlined);
+
+    // The keyboard: a corner past the opposite one stops before it; the box moves as a whole.
+    await grip('Lower right corner').focus();
+    await page.keyboard.press('ArrowRight');
+    near((await sides()).right, large.right + 6.4);
+    for (let i = 0; i < 8; i++) await page.keyboard.press('Shift+ArrowLeft');
+    const narrow = await sides();
+    assert.ok(narrow.right > narrow.left && narrow.right - narrow.left < 20, JSON.stringify(narrow));
+    await page.waitForFunction(() => /The box is 1 % wide/.test(document.querySelector('look-alike')?.shadowRoot?.querySelector('[role=status]')?.textContent ?? ''));
+    await grip('Move the box').focus();
+    await page.keyboard.press('Shift+ArrowRight');
+    near((await sides()).left, narrow.left + 64);
+    near((await sides()).right, narrow.right + 64);
+    for (let i = 0; i < 11; i++) await ui.tool('Undo').click();
+    near((await sides()).left, found.left);
+    near((await sides()).right, found.right);
+
+    // It is the box of what is looked for, so that without that there is none.
+    await ui.host.getByRole('radio', { name: 'Ignore this' }).check();
+    assert.ok(await box.isHidden());
+    await ui.host.getByRole('radio', { name: 'Only this' }).check();
+    await box.waitFor();
+    assert.deepEqual(problems, []);
+  });
+
+  test('after the box was changed, a tap selects another thing', async () => {
+    await tap(144, 210);
+    await isPainted(8, 13);
+    await ui.host.getByRole('button', { name: 'Lower right corner' }).focus();
+    await page.keyboard.press('Shift+ArrowDown');
+    await isPainted(13, 20);
+    await tap(480, 240);
+    await isPainted(7, 10);
+    assert.deepEqual(problems, []);
+  });
 });

@@ -5,12 +5,52 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { facetsOf, spread } from '../../www/catalog.js';
 import { download } from '../../www/download.js';
+import { dragged } from '../../www/mask/box.js';
 import { History, decode, encode } from '../../www/mask/history.js';
 import { Raster } from '../../www/mask/raster.js';
 import { makeTool } from '../../www/mask/tools.js';
 import { MAX_BYTES, fetchPhoto } from '../../www/session/address.js';
 import { changes, departures } from '../../www/results.js';
 import { decodeState, encodeState } from '../../www/url-state.js';
+
+describe('the box around what is selected', () => {
+  const photo = { width: 100, height: 60 };
+  const box = { left: 20, top: 10, right: 60, bottom: 40 };
+  const after = (/** @type {any} */ handle, /** @type {number} */ dx, /** @type {number} */ dy) => {
+    const { left, top, right, bottom } = dragged(box, handle, dx, dy, photo);
+    return [left, top, right, bottom];
+  };
+
+  test('corners move their two sides, up to the photo and not past the opposite ones', () => {
+    assert.deepEqual(after('nw', -5, 5), [15, 15, 60, 40]);
+    assert.deepEqual(after('se', 5.4, -5.4), [20, 10, 65, 35]);
+    assert.deepEqual(after('ne', 999, -999), [20, 0, 100, 40]);
+    assert.deepEqual(after('sw', 999, -999), [52, 10, 60, 18]);
+    assert.deepEqual(after('se', -999, -999), [20, 10, 28, 18]);
+  });
+
+  test('moved, it keeps its size within the photo', () => {
+    assert.deepEqual(after('move', 7, -4), [27, 6, 67, 36]);
+    assert.deepEqual(after('move', 999, 999), [60, 30, 100, 60]);
+    assert.deepEqual(after('move', -999, -999), [0, 0, 40, 30]);
+  });
+
+  test('a photo of one pixel across has a box of one pixel', () => {
+    const thin = { width: 1, height: 3000 };
+    const line = { left: 0, top: 10, right: 1, bottom: 900 };
+    assert.deepEqual(dragged(line, 'ne', 50, 0, thin), line);
+    assert.deepEqual(dragged(line, 'nw', 50, -50, thin), { ...line, top: 0 });
+  });
+
+  test('it is the least around what is painted', () => {
+    const raster = new Raster(50, 40);
+    assert.equal(raster.bounds(), null);
+    raster.rectangle({ x: 7, y: 9 }, { x: 21, y: 30 });
+    assert.deepEqual(raster.bounds(), { left: 7, top: 9, right: 21, bottom: 30 });
+    raster.stroke({ x: 48, y: 38 }, { x: 48, y: 38 }, 1, false);
+    assert.deepEqual(raster.bounds(), { left: 7, top: 9, right: 49, bottom: 39 });
+  });
+});
 
 describe('raster', () => {
   test('a dab covers a disc of its radius', () => {

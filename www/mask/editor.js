@@ -6,6 +6,7 @@
  */
 import { fill } from '../labels.js';
 import { h } from '../dom.js';
+import { SelectionBox } from './box.js';
 import { History } from './history.js';
 import { KEYS } from './keys.js';
 import { Layers } from './layers.js';
@@ -18,7 +19,7 @@ import { View } from './view.js';
 /**
  * @import { Labels } from '../labels.js'
  * @import { Thing } from '../types.js'
- * @import { Point } from './raster.js'
+ * @import { Box, Point } from './raster.js'
  * @import { ToolName } from './tools.js'
  * @typedef {"ignore"|"only"} Intent
  */
@@ -87,13 +88,23 @@ export class MaskEditor extends EventTarget {
       'aria-keyshortcuts': 'B E R L [ ] I Delete Control+Z Control+Shift+Z',
     });
     this.#layers = new Layers(this.canvas, this.#view);
-    this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas, ...this.#place.corners);
+    this.#box = new SelectionBox(labels, {
+      at: (event) => {
+        const at = this.#at(event);
+        return this.#view.toPhoto(at.x, at.y);
+      },
+      moved: () => this.#draw(),
+      select: (box) => this.#selectBox(box),
+      announce,
+    });
+    this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas, this.#box.element, ...this.#place.corners);
     this.#listen();
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(this.element);
   }
 
   #observer;
+  #box;
 
   /**
    * @param {ImageBitmap} bitmap for the screen
@@ -531,6 +542,17 @@ export class MaskEditor extends EventTarget {
     this.announce(this.labels.thingSelected);
   }
 
+  /** All of a box, and nothing else. @param {Box} box */
+  #selectBox({ left, top, right, bottom }) {
+    this.#taps++;
+    this.#giveUp();
+    this.#raster.clear();
+    this.#raster.rectangle({ x: left, y: top }, { x: right, y: bottom });
+    this.#intent = 'only';
+    this.#step(false);
+    this.#isTapped = true;
+  }
+
   // --- steps ---------------------------------------------------------------------------------------------
 
   #settings() {
@@ -575,12 +597,14 @@ export class MaskEditor extends EventTarget {
     this.#draw();
   }
 
-  #step() {
+  /** @param {boolean} [isTold] whether a screen reader hears how much is painted */
+  #step(isTold = true) {
     this.#isTapped = false;
     this.#history.push(this.#raster.data);
     this.#repaint();
     this.#state();
     this.#tell(true);
+    if (!isTold) return;
     const share = this.share;
     this.announce(share > 0 ? fill(this.labels.masked, { percent: Math.max(1, Math.round(share * 100)) }) : this.labels.nothingMasked);
   }
@@ -614,6 +638,7 @@ export class MaskEditor extends EventTarget {
   }
 
   #state() {
+    this.#box.show(this.#intent === 'only' ? this.#raster.bounds() : null, this.#raster);
     // In per cent, for styles and for whoever looks from outside.
     this.canvas.dataset.painted = String(Math.round(this.share * 1000) / 10);
     this.dispatchEvent(new Event('state'));
@@ -638,6 +663,7 @@ export class MaskEditor extends EventTarget {
 
   #render() {
     if (!this.#bitmap) return;
+    this.#box.render(this.#view);
     const isBrush = this.#toolName === 'brush' || this.#toolName === 'eraser';
     const at = this.#keyboard ? this.#cursor : this.#ring;
     this.#layers.render({

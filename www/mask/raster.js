@@ -129,6 +129,22 @@ export class Raster {
     return this.sum / (255 * this.data.length);
   }
 
+  /** The least box around all that is painted more than half; null where nothing is. @returns {Box|null} */
+  bounds() {
+    const { data, width, height } = this;
+    const box = { left: width, top: height, right: 0, bottom: 0 };
+    for (let y = 0, at = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, at++) {
+        if (data[at] < 128) continue;
+        if (x < box.left) box.left = x;
+        if (x >= box.right) box.right = x + 1;
+        if (y < box.top) box.top = y;
+        box.bottom = y + 1;
+      }
+    }
+    return box.left < box.right ? box : null;
+  }
+
   /** What changed since the last call. */
   takeDirty() {
     const { dirty } = this;
