@@ -154,7 +154,8 @@ fn categories_with_one_member_teach_nothing_and_that_is_said() {
     let root = folder("singles");
     let shop = shop(&root, 48, varied, |i| format!("only {i}"));
     let model = prepared(&root, "tiny.onnx", "first,joined");
-    let run = Run::index(&root, &shop, &model, &["--learn-from", "category"]);
+    let more = ["--learn-from", "category", "--composites", "0"];
+    let run = Run::index(&root, &shop, &model, &more);
     assert!(notes(&run).contains("\"category\" is not used"), "{}", run.said());
     assert_eq!(run.recipe()["projection"], "pca");
     let unknown = Run::index(&root, &shop, &model, &["--learn-from", "colour"]);
@@ -237,4 +238,115 @@ fn learning_is_measured_at_sizes_above_and_below_the_catalogues() {
     }
     let none = lookalike(&[&args[..], &["--products", "0"]].concat());
     assert_eq!(none.status.code(), Some(2), "a number that makes no sense is refused at once");
+}
+
+/// A shop of things on white, each of another shape and colour.
+fn studio(root: &Path, count: u32) -> PathBuf {
+    let shop = root.join("shop");
+    fs::create_dir_all(&shop).unwrap();
+    for i in 0..count {
+        let picture = image::RgbImage::from_fn(48, 48, |x, y| {
+            let (x, y) = (x as f32 - 24.0, y as f32 - 24.0);
+            let (w, h) = (6.0 + (i % 8) as f32 * 2.0, 6.0 + (i / 8 % 8) as f32 * 2.0);
+            let inside = (x / w).powi(2) + (y / h).powi(2) < 1.0;
+            let colour = [(i * 53 % 200) as u8, (i * 97 % 200) as u8, (i * 29 % 200) as u8];
+            image::Rgb(if inside { colour } else { [255; 3] })
+        });
+        picture.save(shop.join(format!("{i:02}.png"))).unwrap();
+    }
+    shop
+}
+
+#[test]
+fn composites_are_made_by_default_repeat_and_are_remembered() {
+    let root = folder("composites");
+    let shop = studio(&root, 48);
+    let model = prepared(&root, "tiny.onnx", "first,joined");
+    let files = |run: &Run| {
+        run.recipe();
+        fs::read(run.served.join("manifest.json")).unwrap()
+    };
+    let first = Run::index(&root, &shop, &model, &["--relearn"]);
+    let recipe = first.recipe();
+    let used = recipe["composites"]["copies"] == 96;
+    assert!(used || notes(&first).contains("composites are not used"), "{recipe}");
+    let manifest: Value = serde_json::from_slice(&files(&first)).unwrap();
+    assert_eq!(manifest["scores"].is_object(), used, "{manifest}");
+    let again = Run::index(&root, &shop, &model, &["--relearn"]);
+    assert_eq!(files(&first), files(&again), "from what is remembered");
+    let other = folder("composites-anew");
+    let anew = Run::index(&other, &shop, &model, &[]);
+    assert_eq!(files(&again), files(&anew), "in a new folder");
+    let kept = Run::index(&root, &shop, &model, &[]);
+    assert_eq!(files(&kept), files(&anew), "a night without changes keeps scores as well");
+    let without = Run::index(&root, &shop, &model, &["--composites", "0"]);
+    assert_eq!(without.recipe()["composites"], Value::Null);
+    assert!(without.said().is_empty() || !without.said().contains("composites"));
+}
+
+#[test]
+fn grounds_of_any_kind_are_laid_under_or_refused_in_words() {
+    let root = folder("grounds");
+    let shop = studio(&root, 44);
+    let model = prepared(&root, "tiny.onnx", "first,joined");
+    let grounds = root.join("grounds");
+    fs::create_dir_all(&grounds).unwrap();
+    let with = ["--grounds", text(&grounds), "--relearn"];
+    // None, and none that can be read.
+    assert!(Run::index(&root, &shop, &model, &with).refused().contains("holds no pictures"));
+    fs::write(grounds.join("torn.png"), b"\x89PNG\r\n\x1a\n and no more").unwrap();
+    let message = Run::index(&root, &shop, &model, &with).refused();
+    assert!(
+        message.contains("torn.png") && message.contains("no picture that can be read"),
+        "{message}"
+    );
+    let missing = ["--grounds", "no/such/folder"];
+    assert!(Run::index(&root, &shop, &model, &missing).refused().contains("no/such/folder"));
+    // One that can.
+    let noise = |x: u32, y: u32| image::Rgb([(x * 7) as u8, (y * 11) as u8, (x * y) as u8]);
+    image::RgbImage::from_fn(90, 60, noise).save(grounds.join("room.png")).unwrap();
+    let one = Run::index(&root, &shop, &model, &with);
+    one.recipe();
+    assert!(
+        one.said().contains("over one ground") && one.said().contains("torn.png"),
+        "{}",
+        one.said()
+    );
+    // Another one teaches something else, so that the projection is learnt anew.
+    image::RgbImage::from_fn(60, 90, |x, y| noise(y, x * 3))
+        .save(grounds.join("street.png"))
+        .unwrap();
+    let args = ["--grounds", text(&grounds), "--json"];
+    let two = Run::index(&root, &shop, &model, &args);
+    two.recipe();
+    let report: Value = serde_json::from_slice(&two.output.stdout).unwrap();
+    assert_eq!(report["projection"], "learnt", "{report}");
+}
+
+#[test]
+fn catalogues_that_cannot_be_cut_out_make_an_index_all_the_same() {
+    let model_of = |root: &Path| prepared(root, "tiny.onnx", "first,joined");
+    // Busy grounds; products that fill the frame; nothing but white; transparent pictures.
+    let root = folder("busy");
+    let busy = shop(&root, 45, varied, |_| "a".into());
+    Run::index(&root, &busy, &model_of(&root), &[]).recipe();
+    type Pixel = fn(u32, u32, u32) -> [u8; 4];
+    let kinds: [(&str, Pixel); 3] = [
+        ("filled", |i, x, y| [(i * 5) as u8, (i * 3) as u8, u8::from(x == y) * 255, 255]),
+        ("white", |_, _, _| [255; 4]),
+        ("clear", |i, x, y| [(i * 5) as u8, 90, 200, u8::from(x + y > 20 + i % 30) * 255]),
+    ];
+    for (name, pixel) in kinds {
+        let root = folder(name);
+        let shop = root.join("shop");
+        fs::create_dir_all(&shop).unwrap();
+        for i in 0..42 {
+            let picture = image::RgbaImage::from_fn(40, 40, |x, y| image::Rgba(pixel(i, x, y)));
+            picture.save(shop.join(format!("{i:02}.png"))).unwrap();
+        }
+        let run = Run::index(&root, &shop, &model_of(&root), &[]);
+        run.recipe();
+        let nothing = run.said().contains("show nothing that could be laid over another ground");
+        assert_eq!(nothing, name == "white", "{name}: {}", run.said());
+    }
 }

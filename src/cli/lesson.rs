@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use super::catalogue::{Item, Pictures};
+use super::composites::{self, Copies, Grounds};
 use super::grow::{Mix, grow};
 use super::look::{Looked, every_picture};
 use super::state::{PictureId, State};
@@ -15,7 +16,7 @@ use crate::engine::pooled_features;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::index::Owners;
-use crate::learn::{Column, LearnOptions, Lesson, Recipe, Teacher, learn};
+use crate::learn::{self, Column, LearnOptions, Lesson, Recipe, Teacher};
 use crate::model::{ModelSpec, Network};
 use crate::preprocess::resize;
 use crate::projection::{Block, Projection};
@@ -33,6 +34,8 @@ pub(super) struct Args {
     /// products held out. Repeat or separate by comma. `title` means the title's words.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub(super) learn_from: Vec<String>,
+    #[command(flatten)]
+    pub(super) composites: composites::Args,
     /// Remember what the networks see in each picture in this folder, for the next run. `index` has
     /// a place for it in the folder that it writes.
     #[arg(long, value_name = "FOLDER")]
@@ -43,9 +46,15 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// The same without teacher and columns.
+    /// The same without teacher, columns and copies.
     pub(super) fn plain(&self) -> Self {
-        Self { teacher: None, learn_from: Vec::new(), ..self.clone() }
+        let composites = composites::Args::none();
+        Self { teacher: None, learn_from: Vec::new(), composites, ..self.clone() }
+    }
+
+    /// Whether more is learnt from than the pictures.
+    pub(super) fn is_plain(&self) -> bool {
+        self.teacher.is_none() && self.learn_from.is_empty() && self.composites.composites == 0
     }
 
     /// The memory that is asked for, if one is.
@@ -94,7 +103,7 @@ impl Networks {
 
     /// What they saw in a picture, if all of them have.
     pub(super) fn remembered(&self, state: &State, id: PictureId) -> Option<Seen> {
-        let own = state.features(&self.own_id, id, self.own.spec().dim())?;
+        let own = self.own_remembered(state, id)?;
         let teacher = match &self.teacher {
             None => None,
             Some((teacher, network)) => Some(state.features(teacher, id, network.spec().dim())?),
@@ -104,7 +113,7 @@ impl Networks {
 
     /// Lets them remember what they saw in a picture.
     pub(super) fn remember(&self, state: &State, id: PictureId, seen: &Seen) -> Result<()> {
-        state.keep_features(&self.own_id, id, &seen.own)?;
+        self.own_remember(state, id, &seen.own)?;
         if let (Some((teacher, _)), Some(features)) = (&self.teacher, &seen.teacher) {
             state.keep_features(teacher, id, features)?;
         }
@@ -113,13 +122,26 @@ impl Networks {
 
     /// What they see in a picture.
     pub(super) fn look(&self, picture: &Picture) -> Result<Seen> {
-        let features = |network: &Network| {
+        let taught = |(_, network): &([u8; 32], Network)| {
             pooled_features(network, &resize(picture, network.spec().input.size)?, None)
         };
-        Ok(Seen {
-            own: features(&self.own)?,
-            teacher: self.teacher.as_ref().map(|(_, network)| features(network)).transpose()?,
-        })
+        let teacher = self.teacher.as_ref().map(taught).transpose()?;
+        Ok(Seen { own: self.own_look(picture)?, teacher })
+    }
+
+    /// What the own network saw in a picture, if it has.
+    pub(super) fn own_remembered(&self, state: &State, id: PictureId) -> Option<Vec<f32>> {
+        state.features(&self.own_id, id, self.own.spec().dim())
+    }
+
+    /// Lets the own network remember what it saw in a picture.
+    pub(super) fn own_remember(&self, state: &State, id: PictureId, seen: &[f32]) -> Result<()> {
+        state.keep_features(&self.own_id, id, seen)
+    }
+
+    /// What the own network sees in a picture.
+    pub(super) fn own_look(&self, picture: &Picture) -> Result<Vec<f32>> {
+        pooled_features(&self.own, &resize(picture, self.own.spec().input.size)?, None)
     }
 
     /// A catalogue as the networks see it; pictures that cannot be used are left out, and said.
@@ -131,16 +153,17 @@ impl Networks {
         items: Vec<Item>,
         pictures: &Pictures,
         state: Option<&State>,
+        args: &composites::Args,
     ) -> Result<(Vec<Item>, Material)> {
         let looked = every_picture(items, pictures, |shot| {
             if let Some(seen) = state.and_then(|state| self.remembered(state, shot.id)) {
-                return Ok(Ok(seen));
+                return Ok(Ok((shot.id, seen)));
             }
             let seen = shot.decode().and_then(|picture| self.look(&picture));
             if let (Ok(seen), Some(state)) = (&seen, state) {
                 self.remember(state, shot.id, seen)?;
             }
-            Ok(seen)
+            Ok(seen.map(|seen| (shot.id, seen)))
         })?;
         for reason in looked.pictures_skipped.iter().chain(&looked.products_skipped) {
             output::remark(format_args!("skipped: {reason}"));
@@ -151,8 +174,12 @@ impl Networks {
         }
         let owners = looked.owners()?;
         let Looked { items, seen, .. } = looked;
+        let (ids, seen): (Vec<PictureId>, Vec<Seen>) = seen.into_iter().unzip();
         let groups: Vec<Option<&str>> = items.iter().map(|item| item.group.as_deref()).collect();
-        let material = self.material(seen, owners, &groups);
+        let mut material = self.material(seen, owners, &groups);
+        let products: Vec<&Product> = items.iter().map(|item| &item.product).collect();
+        let grounds = Grounds::open(args.grounds.as_deref())?;
+        material.copy(self, (&products, &ids), (pictures, state), &grounds, args.composites)?;
         Ok((items, material))
     }
 
@@ -174,6 +201,7 @@ impl Networks {
             blocks: blocks(self.own.spec()),
             taught: taught.into_iter().flatten().collect(),
             teacher: teacher.map(|spec| (spec.name.clone(), blocks(spec))),
+            copies: Copies::default(),
         }
     }
 }
@@ -199,9 +227,25 @@ pub(super) struct Material {
     /// The teacher's, as many or none.
     taught: Vec<Vec<f32>>,
     teacher: Option<(String, Vec<Block>)>,
+    /// Of main pictures, over other grounds.
+    pub(super) copies: Copies,
 }
 
 impl Material {
+    /// Adds copies over other grounds. `ids` are those of all pictures.
+    pub(super) fn copy(
+        &mut self,
+        networks: &Networks,
+        (products, ids): (&[&Product], &[PictureId]),
+        from: (&Pictures, Option<&State>),
+        grounds: &Grounds,
+        count: u8,
+    ) -> Result<()> {
+        let mains: Vec<PictureId> = (0..products.len()).map(|p| ids[self.main(p)]).collect();
+        self.copies = Copies::view(networks, (products, &mains), from, grounds, count)?;
+        Ok(())
+    }
+
     /// The row of a product's main picture.
     pub(super) fn main(&self, product: usize) -> usize {
         self.owners.pictures_of(product as u32).start as usize
@@ -220,6 +264,7 @@ impl Material {
             blocks: self.blocks.clone(),
             taught: of(&self.taught),
             teacher: self.teacher.clone(),
+            copies: self.copies.clone(),
         })
     }
 
@@ -232,6 +277,7 @@ impl Material {
             blocks: self.blocks.clone(),
             taught: if self.taught.is_empty() { Vec::new() } else { grow(&self.taught, plan) },
             teacher: self.teacher.clone(),
+            copies: Copies::default(),
         })
     }
 
@@ -265,6 +311,19 @@ impl Material {
         let taught: Vec<&[f32]> =
             pictures.iter().filter_map(|p| self.taught.get(p.1)).map(Vec::as_slice).collect();
         let units: Vec<u32> = rows.iter().map(|&row| self.units[row]).collect();
+        // The place of each product's main picture among those that are learnt from.
+        let mut places = vec![None; self.owners.products()];
+        for (place, &(at, picture)) in (0..).zip(&pictures) {
+            let product = rows[at as usize];
+            if picture == self.main(product) {
+                places[product] = Some(place);
+            }
+        }
+        let wanted = args.composites.composites > 0;
+        let copies = self.copies.of.iter().zip(&self.copies.pooled).filter(|_| wanted);
+        let (of, copied): (Vec<u32>, Vec<&[f32]>) = copies
+            .filter_map(|(&product, row)| Some((places[product as usize]?, row.as_slice())))
+            .unzip();
         // A plain recipe has no teacher, even where one has looked.
         let teacher = self.teacher.as_ref().filter(|_| args.teacher.is_some());
         let lesson = Lesson {
@@ -272,10 +331,14 @@ impl Material {
             owners: &owners,
             units: &units,
             blocks: &self.blocks,
+            copies: learn::Copies { pooled: &copied, of: &of },
             teacher: teacher.map(|(name, blocks)| Teacher { name, pooled: &taught, blocks }),
             columns: &columns,
         };
-        learn(&lesson, LearnOptions { dim: usize::from(args.dim), ..LearnOptions::default() })
+        learn::learn(
+            &lesson,
+            LearnOptions { dim: usize::from(args.dim), ..LearnOptions::default() },
+        )
     }
 }
 

@@ -2,6 +2,8 @@
 //! call was wrong.
 
 mod catalogue;
+mod composites;
+mod cutout;
 mod embed;
 mod eval;
 mod feed;
@@ -49,7 +51,7 @@ enum Command {
     /// Show what would be read of a shop's feed.
     Feed(feed::Args),
     /// Build the files that a shop hosts from its catalogue.
-    Index(index::Args),
+    Index(Box<index::Args>),
     /// Find the products that resemble a photo.
     Search(search::Args),
     /// Print a photo's embedding, for other engines.

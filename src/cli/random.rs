@@ -20,6 +20,34 @@ pub(super) fn shuffled(count: usize, seed: u64) -> Vec<usize> {
     order
 }
 
+/// Numbers of one seed, one after the other.
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    /// Uniform in `low..high`.
+    pub(super) fn roll(&mut self, low: f32, high: f32) -> f32 {
+        self.0 = mixed(self.0);
+        low + (high - low) * uniform(self.0)
+    }
+
+    /// Most of what stands behind things is far from pure colours.
+    pub(super) fn colour(&mut self) -> [f32; 3] {
+        let pure = [0; 3].map(|_| self.roll(20.0, 235.0));
+        let grey = pure.iter().sum::<f32>() / 3.0;
+        mix([grey; 3], pure, self.roll(0.2, 0.8))
+    }
+
+    /// A colour not far from another.
+    pub(super) fn near(&mut self, colour: [f32; 3], reach: f32) -> [f32; 3] {
+        colour.map(|c| c + self.roll(-reach, reach))
+    }
+}
+
+/// A colour between two: `share` of the second.
+pub(super) fn mix(a: [f32; 3], b: [f32; 3], share: f32) -> [f32; 3] {
+    std::array::from_fn(|i| a[i] + (b[i] - a[i]) * share)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

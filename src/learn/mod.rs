@@ -7,6 +7,10 @@
 //!   features to its embeddings of the same pictures, so that our neighbours become its neighbours;
 //! - columns of the catalogue, such as its categories: ridge regression to what the products share.
 //!
+//! Copies of products over other grounds, as in photos from life, teach to pass over the ground: what
+//! a copy is regressed to is what is seen of the clean picture, by the teacher or else by the network
+//! itself.
+//!
 //! Regularisation is chosen, and every lesson is checked, on products held out: a teacher or a
 //! column that does not help them is left out, and the [`Recipe`] says so.
 //!
@@ -31,17 +35,17 @@ use crate::projection::{self, Block, Projection};
 pub use columns::Column;
 pub use drift::explained;
 pub use pca::pca_whitening;
-pub use recipe::{ColumnRecipe, Method, Recipe, TeacherRecipe};
+pub use recipe::{ColumnRecipe, CompositesRecipe, Method, Recipe, TeacherRecipe};
 use samples::{Samples, Shares, Targets, beside, unit_columns};
-use trial::{Part, Trial};
+use trial::{Embeddings, Judged, Part, Trial};
 pub use variants::{Alike, difference_hash, variants};
 
 /// Catalogues smaller than this teach nothing that holds for the next picture.
 const MIN_PRODUCTS: usize = 40;
 /// Regularisations to choose from, as shares of the features' total variance.
 const STRENGTHS: [f64; 4] = [0.3, 0.1, 0.03, 0.01];
-/// The teacher's embeddings are cut to this many principal components: the rest is noise.
-const TEACHER_DIM: usize = 256;
+/// What is regressed to is cut to this many principal components: the rest is noise.
+const TARGET_DIM: usize = 256;
 /// What a column counts for beside the teacher or the components, which count 1.
 const COLUMN_WEIGHT: f64 = 0.6;
 /// Fewer principal components than these say nothing: that few pictures differ.
@@ -77,6 +81,15 @@ pub struct Teacher<'a> {
     pub blocks: &'a [Block],
 }
 
+/// Pictures of products over other grounds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Copies<'a> {
+    /// Our network's pooled features, `[copies][sum of block dims]`.
+    pub pooled: &'a [&'a [f32]],
+    /// The row of the picture that each is a copy of.
+    pub of: &'a [u32],
+}
+
 /// All that can be learnt from.
 #[derive(Clone, Copy, Debug)]
 pub struct Lesson<'a> {
@@ -89,6 +102,8 @@ pub struct Lesson<'a> {
     pub units: &'a [u32],
     /// How they enter the projection.
     pub blocks: &'a [Block],
+    /// The same products over other grounds.
+    pub copies: Copies<'a>,
     /// A stronger network.
     pub teacher: Option<Teacher<'a>>,
     /// What the shop knows of its products.
@@ -102,28 +117,39 @@ pub struct Lesson<'a> {
 /// `BadModel` if features are not finite.
 pub fn learn(lesson: &Lesson<'_>, options: LearnOptions) -> Result<(Projection, Recipe)> {
     check(lesson)?;
-    let shares = Shares::new(lesson.owners);
-    let samples = Samples::new(lesson.pooled, lesson.blocks, &shares);
+    let pictures = lesson.pooled.len();
+    let copied: Vec<u32> =
+        lesson.copies.of.iter().map(|&row| lesson.owners[row as usize]).collect();
+    let rows = [lesson.pooled, lesson.copies.pooled].concat();
+    let clean: Vec<usize> =
+        (0..pictures).chain(lesson.copies.of.iter().map(|&row| row as usize)).collect();
+    let shares = Shares::with_copies(lesson.owners, &copied);
+    let own = Shares::new(lesson.owners);
+    let samples = Samples::new(&rows, lesson.blocks, &shares);
     let mut recipe = Recipe::default();
-    let wanted = lesson.teacher.is_some() || !lesson.columns.is_empty();
+    let wanted =
+        lesson.teacher.is_some() || !lesson.columns.is_empty() || !lesson.copies.of.is_empty();
     let mut parts: Vec<(Matrix, f64)> = Vec::new();
+    let mut taught = false;
 
     if !enough_differ(lesson.pooled) || !samples.vary() {
         return as_they_are(lesson, options, recipe);
     }
     if wanted && lesson.units.len() < MIN_PRODUCTS {
         recipe.notes.push(format!(
-            "{} products are too few to learn from a teacher or columns, {MIN_PRODUCTS} are needed",
+            "{} products are too few to learn from a teacher, columns or copies, {MIN_PRODUCTS} are \
+             needed",
             lesson.units.len()
         ));
     } else if wanted {
-        let trial = Trial::new(&samples, lesson.units);
+        let trial = Trial::new(&samples, lesson.units, &clean, pictures);
         let principal = Part::Principal(options.dim, options.whitening);
+        let plain = trial.embed(&[(principal, 1.0)]);
         let mut base = (principal, 1.0);
         let mut strength = STRENGTHS[STRENGTHS.len() / 2];
 
         let target = lesson.teacher.and_then(|teacher| {
-            let target = teacher_target(teacher, &shares);
+            let target = target_of(teacher.pooled, teacher.blocks, &own, &clean);
             if target.is_none() {
                 recipe
                     .notes
@@ -131,34 +157,66 @@ pub fn learn(lesson: &Lesson<'_>, options: LearnOptions) -> Result<(Projection, 
             }
             Some((teacher.name, target?))
         });
-        if let Some((name, target)) = &target {
-            let without = trial.agreement(&[base], target).unwrap_or(0.0);
-            let tried = STRENGTHS.into_iter().filter_map(|s| {
-                Some((s, trial.agreement(&[(Part::Ridge(target, s), 1.0)], target)?))
+        // Without a teacher, the network itself says what a copy should look like: its own picture.
+        let own_target = (target.is_none() && trial.has_copies())
+            .then(|| target_of(lesson.pooled, lesson.blocks, &own, &clean))
+            .flatten();
+        let target = match (&target, &own_target) {
+            (Some((name, target)), _) => Some((Some(*name), target)),
+            (None, Some(target)) => Some((None, target)),
+            (None, None) => None,
+        };
+        if let Some((name, target)) = target {
+            let judge = |ours: &Embeddings| trial.judge(ours, target);
+            let without = plain.as_ref().map(judge);
+            let tried = STRENGTHS.into_iter().filter_map(|strength| {
+                let ours = trial.embed(&[(Part::Ridge(target, strength), 1.0)])?;
+                Some((strength, judge(&ours)))
             });
-            // Of equals the first, which is the stronger regularisation.
-            let best = tried.reduce(|best, next| if next.1 > best.1 { next } else { best });
-            match best {
-                Some((best, agreement)) if agreement > without => {
-                    strength = best;
-                    base = (Part::Ridge(target, best), 1.0);
+            // Of equals the first, which is the stronger regularisation. What the network itself
+            // sees of pictures alone agrees with itself best: only what copies find counts then.
+            let value = |judged: &Judged| match (name, judged.found) {
+                (None, Some(found)) => found,
+                _ => judged.overall(),
+            };
+            let best = tried
+                .reduce(|best, next| if value(&next.1) > value(&best.1) { next } else { best });
+            let before = without.as_ref().map_or(0.0, value);
+            match best.filter(|(_, judged)| value(judged) > before) {
+                Some((best, judged)) => {
+                    (strength, base, taught) = (best, (Part::Ridge(target, best), 1.0), true);
                     parts.push((solve(&samples, target, best)?, 1.0));
-                    recipe.teacher = Some(TeacherRecipe {
-                        name: (*name).to_owned(),
+                    let without = without.unwrap_or(Judged { agreement: 0.0, found: None });
+                    recipe.teacher = name.map(|name| TeacherRecipe {
+                        name: name.to_owned(),
                         strength: best,
-                        agreement,
-                        agreement_without: without,
+                        agreement: judged.agreement,
+                        agreement_without: without.agreement,
+                    });
+                    recipe.composites = judged.found.map(|found| CompositesRecipe {
+                        copies: copied.len(),
+                        strength: best,
+                        found,
+                        found_without: without.found.unwrap_or(0.0),
                     });
                 }
-                _ => recipe.notes.push(format!(
-                    "{name} is not used: for products held out, its neighbours are found no better"
-                )),
+                None => recipe.notes.push(match name {
+                    Some(name) => format!(
+                        "{name} is not used: for products held out, its neighbours are found no \
+                         better"
+                    ),
+                    None => {
+                        "composites are not used: products held out are found in them no better"
+                            .to_owned()
+                    }
+                }),
             }
         }
 
         let shared: Vec<Option<Targets<'_>>> =
             lesson.columns.iter().map(|c| Some(Targets::Labels(c.shared()?, &shares))).collect();
         let mut accepted = vec![base];
+        let mut ours = if taught { trial.embed(&accepted) } else { plain };
         for (column, labels) in lesson.columns.iter().zip(&shared) {
             let Some(labels) = labels else {
                 recipe.notes.push(format!(
@@ -169,11 +227,14 @@ pub fn learn(lesson: &Lesson<'_>, options: LearnOptions) -> Result<(Projection, 
             };
             let mut more = accepted.clone();
             more.push((Part::Ridge(labels, strength), COLUMN_WEIGHT));
-            let without = trial.likeness(&accepted, labels).unwrap_or(0.0);
-            let with = trial.likeness(&more, labels).unwrap_or(0.0);
+            let tried = trial.embed(&more);
+            let likeness = |ours: &Option<Embeddings>| {
+                ours.as_ref().map_or(0.0, |ours| trial.likeness(ours, labels))
+            };
+            let (without, with) = (likeness(&ours), likeness(&tried));
             let used = with > without;
             if used {
-                accepted = more;
+                (accepted, ours) = (more, tried);
                 parts.push((solve(&samples, labels, strength)?, COLUMN_WEIGHT));
             } else {
                 recipe.notes.push(format!(
@@ -190,21 +251,21 @@ pub fn learn(lesson: &Lesson<'_>, options: LearnOptions) -> Result<(Projection, 
         }
     }
 
-    let linear = recipe.teacher.is_some() || !parts.is_empty();
-    if recipe.teacher.is_none() {
-        let components = pca::components(&samples, options)?;
+    let linear = !parts.is_empty();
+    if !taught {
+        let clean = Samples::new(lesson.pooled, lesson.blocks, &own);
+        let components = pca::components(&clean, options)?;
         let Some(components) = components.filter(|c| c.cols() >= MIN_COMPONENTS) else {
             return as_they_are(lesson, options, recipe);
         };
         recipe.whitening = Some(options.whitening);
         if !linear {
             recipe.projection = Method::Principal;
-            return Ok((finish(&samples, lesson.blocks, &components)?, recipe));
+            return Ok((finish(&clean, lesson.blocks, &components)?, recipe));
         }
         parts.insert(0, (components, 1.0));
     }
-    recipe.projection =
-        if recipe.teacher.is_some() { Method::Ridge } else { Method::PrincipalAndRidge };
+    recipe.projection = if taught { Method::Ridge } else { Method::PrincipalAndRidge };
     let joined = join(&samples, &parts, options.dim)?;
     Ok((finish(&samples, lesson.blocks, &joined)?, recipe))
 }
@@ -249,6 +310,8 @@ fn check(lesson: &Lesson<'_>) -> Result<()> {
     let fits = lesson.owners.len() == pictures
         && lesson.owners.iter().all(|&owner| (owner as usize) < products)
         && teacher.is_none_or(|t| t.pooled.len() == pictures)
+        && lesson.copies.of.len() == lesson.copies.pooled.len()
+        && lesson.copies.of.iter().all(|&row| (row as usize) < pictures)
         && lesson.columns.iter().all(|column| column.len() == products);
     if !fits {
         return Err(Error::new(
@@ -256,7 +319,9 @@ fn check(lesson: &Lesson<'_>) -> Result<()> {
             format!("{pictures} pictures of {products} products do not fit what is learnt from"),
         ));
     }
-    let own = std::iter::once(("the network", lesson.pooled, lesson.blocks));
+    let own = [lesson.pooled, lesson.copies.pooled];
+    let own = own.into_iter().map(|pooled| ("the network", pooled, lesson.blocks));
+    let owner = |row: usize| lesson.owners.get(row).map_or(0, |owner| owner + 1);
     for (who, pooled, blocks) in own.chain(teacher.map(|t| (t.name, t.pooled, t.blocks))) {
         let dim: usize = blocks.iter().map(|b| b.dim).sum();
         if let Some(row) = pooled.iter().position(|p| p.len() != dim) {
@@ -265,29 +330,31 @@ fn check(lesson: &Lesson<'_>) -> Result<()> {
                 format!(
                     "{who} gives {} features for product {}, not {dim}",
                     pooled[row].len(),
-                    lesson.owners[row] + 1
+                    owner(row)
                 ),
             ));
         }
         if let Some(row) = pooled.iter().position(|p| p.iter().any(|x| !x.is_finite())) {
             return Err(Error::new(
                 ErrorKind::BadModel,
-                format!(
-                    "{who} gives numbers that are not finite for product {}",
-                    lesson.owners[row] + 1
-                ),
+                format!("{who} gives numbers that are not finite for product {}", owner(row)),
             ));
         }
     }
     Ok(())
 }
 
-/// The teacher's embeddings along their principal directions, at most 256 of them; `None` if all are
-/// the same.
-fn teacher_target<'a>(teacher: Teacher<'a>, shares: &'a Shares) -> Option<Targets<'a>> {
-    let samples = Samples::new(teacher.pooled, teacher.blocks, shares);
-    let (variances, directions) = samples.principal(TEACHER_DIM)?;
-    (!variances.is_empty()).then_some(Targets::Projected(samples, directions))
+/// What pictures are regressed to: a network's views of them along their principal directions, at
+/// most 256; `None` if all are the same. `of` is each row's picture.
+fn target_of<'a>(
+    pooled: &'a [&'a [f32]],
+    blocks: &'a [Block],
+    shares: &'a Shares,
+    of: &'a [usize],
+) -> Option<Targets<'a>> {
+    let samples = Samples::new(pooled, blocks, shares);
+    let (variances, directions) = samples.principal(TARGET_DIM)?;
+    (!variances.is_empty()).then_some(Targets::Projected(samples, directions, of))
 }
 
 fn solve(samples: &Samples<'_>, targets: &Targets<'_>, strength: f64) -> Result<Matrix> {

@@ -47,6 +47,9 @@ pub struct Recipe {
     /// Of the principal components, if they are part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whitening: Option<f64>,
+    /// Composites that were learnt from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composites: Option<CompositesRecipe>,
     /// The teacher that was learnt from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teacher: Option<TeacherRecipe>,
@@ -58,6 +61,20 @@ pub struct Recipe {
     pub notes: Vec<String>,
 }
 
+/// Composites, which are copies of products over other grounds, and what they did for products held
+/// out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CompositesRecipe {
+    /// How many there are.
+    pub copies: usize,
+    /// Regularisation, as a share of the features' total variance.
+    pub strength: f64,
+    /// Share of copies of products held out that find their product among their 10 nearest.
+    pub found: f64,
+    /// The same for principal components, which know no copies.
+    pub found_without: f64,
+}
+
 /// A teacher, and how well it was followed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TeacherRecipe {
@@ -65,7 +82,8 @@ pub struct TeacherRecipe {
     pub name: String,
     /// Regularisation, as a share of the features' total variance.
     pub strength: f64,
-    /// Share of the teacher's 10 nearest products that are ours as well, for products held out.
+    /// Share of the teacher's 10 nearest products that are ours as well, for pictures and copies of
+    /// products held out.
     pub agreement: f64,
     /// The same for principal components.
     pub agreement_without: f64,

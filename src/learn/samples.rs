@@ -42,10 +42,20 @@ pub(super) struct Shares {
 impl Shares {
     /// Of the product of each row.
     pub(super) fn new(owners: &[u32]) -> Self {
-        let mut counts: HashMap<u32, usize> = HashMap::new();
-        owners.iter().for_each(|&owner| *counts.entry(owner).or_default() += 1);
-        let weights = owners.iter().map(|owner| 1.0 / counts[owner] as f64).collect();
-        Self { owners: owners.to_vec(), weights, total: counts.len() as f64 }
+        Self::with_copies(owners, &[])
+    }
+
+    /// Of the product of each row, the copies' rows behind the others. All copies of a product weigh
+    /// as much together as all its pictures.
+    pub(super) fn with_copies(owners: &[u32], copies: &[u32]) -> Self {
+        let parts = |owners: &[u32]| {
+            let mut counts: HashMap<u32, usize> = HashMap::new();
+            owners.iter().for_each(|&owner| *counts.entry(owner).or_default() += 1);
+            owners.iter().map(|owner| 1.0 / counts[owner] as f64).collect::<Vec<f64>>()
+        };
+        let weights = [parts(owners), parts(copies)].concat();
+        let total = weights.iter().sum::<f64>().round();
+        Self { owners: [owners, copies].concat(), weights, total }
     }
 
     /// The product of a row.
@@ -64,7 +74,7 @@ impl Shares {
         Matrix::from_fn(matrix.rows(), matrix.cols(), |i, j| roots[i] * matrix.at(i, j))
     }
 
-    /// How many products there are, which is what all rows weigh together.
+    /// How many products there are, those with copies twice: what all rows weigh together.
     pub(super) fn products(&self) -> f64 {
         self.total
     }
@@ -72,8 +82,9 @@ impl Shares {
 
 /// What rows of features are regressed to: numbers per row.
 pub(super) enum Targets<'a> {
-    /// Other features of the same rows, projected onto directions `[their dim][any]`.
-    Projected(Samples<'a>, Matrix),
+    /// Other features, projected onto directions `[their dim][any]`, and the row of them that is each
+    /// row's: a copy has its picture's.
+    Projected(Samples<'a>, Matrix, &'a [usize]),
     /// What products share, and whose rows are.
     Labels(Labels, &'a Shares),
 }
@@ -82,7 +93,10 @@ impl Targets<'_> {
     /// The targets of some rows, `[rows][any]`.
     pub(super) fn rows(&self, rows: &[usize]) -> Matrix {
         match self {
-            Self::Projected(samples, onto) => samples.centred(rows).times(onto),
+            Self::Projected(samples, onto, of) => {
+                let theirs: Vec<usize> = rows.iter().map(|&row| of[row]).collect();
+                samples.centred(&theirs).times(onto)
+            }
             Self::Labels(labels, shares) => {
                 let owners: Vec<usize> =
                     rows.iter().map(|&row| shares.owner(row) as usize).collect();
@@ -94,7 +108,7 @@ impl Targets<'_> {
     /// Their means over all products.
     fn means(&self) -> Vec<f64> {
         match self {
-            Self::Projected(_, onto) => vec![0.0; onto.cols()],
+            Self::Projected(_, onto, _) => vec![0.0; onto.cols()],
             Self::Labels(labels, _) => labels.means(),
         }
     }
@@ -336,8 +350,17 @@ mod tests {
 
     /// Targets that are a linear law of the features: twice the first minus the second.
     fn law<'a>(pooled: &'a [&'a [f32]], blocks: &'a [Block], shares: &'a Shares) -> Targets<'a> {
+        const EACH: [usize; 64] = {
+            let mut each = [0; 64];
+            let mut i = 0;
+            while i < each.len() {
+                each[i] = i;
+                i += 1;
+            }
+            each
+        };
         let onto = Matrix::from_fn(4, 1, |i, _| [2.0, -1.0, 0.0, 0.0][i]);
-        Targets::Projected(Samples::new(pooled, blocks, shares), onto)
+        Targets::Projected(Samples::new(pooled, blocks, shares), onto, &EACH)
     }
 
     #[test]
@@ -444,6 +467,13 @@ mod tests {
             assert!((0..4).all(|i| close(v.at(i, 0), w.at(i, 0))));
             assert!(close(weighed.moments_of(&v).at(0, 0), plain.moments_of(&w).at(0, 0)));
         }
+    }
+
+    #[test]
+    fn copies_of_a_product_weigh_together_what_its_pictures_do() {
+        let shares = Shares::with_copies(&[0, 0, 1, 2], &[1, 1, 1, 0]);
+        assert_eq!(shares.weights, [0.5, 0.5, 1.0, 1.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 1.0]);
+        assert_eq!((shares.products(), shares.owner(6)), (5.0, 1));
     }
 
     #[test]

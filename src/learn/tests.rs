@@ -74,7 +74,8 @@ fn lesson(
     let each: Vec<u32> = (0..pooled.len() as u32).collect();
     let (owners, units) = (each.as_slice(), each.as_slice());
     let pooled = &refs(pooled);
-    let lesson = Lesson { pooled, owners, units, blocks, teacher, columns };
+    let lesson =
+        Lesson { pooled, owners, units, blocks, copies: Copies::default(), teacher, columns };
     learn(&lesson, LearnOptions::default())
 }
 
@@ -84,7 +85,7 @@ fn lesson_of<'a>(
     units: &'a [u32],
     blocks: &'a [Block],
 ) -> Lesson<'a> {
-    Lesson { pooled, owners, units, blocks, teacher: None, columns: &[] }
+    Lesson { pooled, owners, units, blocks, copies: Copies::default(), teacher: None, columns: &[] }
 }
 
 #[test]
@@ -213,4 +214,80 @@ fn the_same_lesson_gives_the_same_projection() {
     let once = lesson(&all, &blocks, teacher, &[]).unwrap();
     let again = lesson(&all, &blocks, teacher, &[]).unwrap();
     assert_eq!(once, again);
+}
+
+/// Copies of pictures over other grounds: their features keep what tells products apart in part, and
+/// the ground is strong where pictures have little.
+fn over_grounds(pooled: &[Vec<f32>], seed: usize) -> Vec<Vec<f32>> {
+    let feature = |row: usize, d: usize, x: f32| {
+        if d < 8 { x } else { 0.2 * x + 4.0 * noise(row * DIM + d + seed) }
+    };
+    let copy = |(row, features): (usize, &Vec<f32>)| -> Vec<f32> {
+        features.iter().enumerate().map(|(d, &x)| feature(row, d, x)).collect()
+    };
+    pooled.iter().enumerate().map(copy).collect()
+}
+
+/// The share of rows whose copy has them as its nearest.
+fn found(projection: &Projection, clean: &[Vec<f32>], copies: &[Vec<f32>]) -> f64 {
+    let apply = |rows: &[Vec<f32>]| -> Vec<_> {
+        rows.iter().map(|row| projection.apply(row).unwrap()).collect()
+    };
+    let (clean, copies) = (apply(clean), apply(copies));
+    let right = (0..copies.len()).filter(|&i| {
+        let of = |j: usize| copies[i].dot(&clean[j]).unwrap();
+        (0..clean.len()).all(|j| j == i || of(j) < of(i))
+    });
+    right.count() as f64 / copies.len() as f64
+}
+
+#[test]
+fn copies_teach_what_a_product_looks_like_over_another_ground() {
+    let (all, blocks) = (ours(200), [block(DIM)]);
+    let (learnt, held) = all.split_at(120);
+    let copies = [over_grounds(learnt, 50_000), over_grounds(learnt, 90_000)].concat();
+    let of: Vec<u32> = (0..240).map(|i| i % 120).collect();
+    let each: Vec<u32> = (0..120).collect();
+    let (pooled, copied) = (refs(learnt), refs(&copies));
+    let none = lesson_of(&pooled, &each, &each, &blocks);
+    let (plain, _) = learn(&none, LearnOptions::default()).unwrap();
+    let lesson = Lesson { copies: Copies { pooled: &copied, of: &of }, ..none };
+    let (projection, recipe) = learn(&lesson, LearnOptions::default()).unwrap();
+    assert_eq!(recipe.projection, Method::Ridge);
+    let said = recipe.composites.unwrap();
+    assert_eq!(said.copies, 240);
+    assert!(said.found > said.found_without, "{said:?}");
+    let shown = over_grounds(held, 123_000);
+    let (before, after) = (found(&plain, held, &shown), found(&projection, held, &shown));
+    assert!(after > before + 0.1, "{before} {after}");
+    assert_eq!(learn(&lesson, LearnOptions::default()).unwrap().0, projection, "repeats");
+    // Of fewer products than can be held out nothing more is learnt.
+    let few = Lesson {
+        copies: Copies { pooled: &copied[..30], of: &of[..30] },
+        ..lesson_of(&pooled[..30], &each[..30], &each[..30], &blocks)
+    };
+    let (_, recipe) = learn(&few, LearnOptions::default()).unwrap();
+    assert_eq!((recipe.projection, recipe.composites), (Method::Principal, None));
+}
+
+#[test]
+fn copies_that_show_nothing_of_their_products_are_left_out_and_wrong_ones_refused() {
+    let (all, blocks) = (ours(80), [block(DIM)]);
+    let each: Vec<u32> = (0..80).collect();
+    let pooled = refs(&all);
+    // All copies are the same picture: which product is meant cannot be seen.
+    let same = vec![0.5; DIM];
+    let copied = vec![same.as_slice(); 80];
+    let none = lesson_of(&pooled, &each, &each, &blocks);
+    let of = |copied, of| Lesson { copies: Copies { pooled: copied, of }, ..none };
+    let (projection, recipe) = learn(&of(&copied, &each), LearnOptions::default()).unwrap();
+    assert_eq!(recipe.composites, None);
+    assert!(recipe.notes.iter().any(|n| n.contains("composites are not used")), "{recipe:?}");
+    assert_eq!(projection, learn(&none, LearnOptions::default()).unwrap().0);
+
+    let refused = |lesson: Lesson<'_>| learn(&lesson, LearnOptions::default()).unwrap_err().kind();
+    assert_eq!(refused(of(&copied[..1], &[80])), ErrorKind::Mismatch);
+    assert_eq!(refused(of(&copied[..1], &[3, 4])), ErrorKind::Mismatch);
+    let broken = [f32::NAN; DIM];
+    assert_eq!(refused(of(&[&broken], &[3])), ErrorKind::BadModel);
 }

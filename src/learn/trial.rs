@@ -2,7 +2,8 @@
 //!
 //! Rows are pictures. All pictures of a product, and all products of one unit (variants that the feed
 //! names), are in the same fold: a check never asks with what it has learnt from. Each product weighs
-//! the same in every figure, and neighbours are products, each by its nearest picture.
+//! the same in every figure, and neighbours are products, each by its nearest picture. Copies over
+//! other grounds are learnt from and ask, and are never found: an index has none.
 
 use std::collections::HashMap;
 
@@ -10,8 +11,10 @@ use lookalike_linalg::Matrix;
 
 use super::samples::{Samples, Targets, column_means, minus, regularised, rms};
 
-/// More pictures than these say nothing new about which recipe is better, and cost their cube.
+/// More rows than these say nothing new about which recipe is better, and cost their cube.
 const MOST: usize = 1500;
+/// The same where some of the rows are copies.
+const MOST_WITH_COPIES: usize = 2500;
 const FOLDS: usize = 5;
 /// Neighbours that are compared for agreement with the teacher.
 const AGREEING: usize = 10;
@@ -32,17 +35,41 @@ struct Fold {
     cross: Matrix,
 }
 
-/// Rows of pictures, whose they are, and what each weighs.
+/// Rows of pictures and copies, whose they are, and what each weighs.
 struct Side {
     rows: Vec<usize>,
     owners: Vec<u32>,
     weights: Vec<f64>,
+    /// Whether each is a copy over another ground.
+    copies: Vec<bool>,
 }
+
+/// A product that was found, the place of its nearest row, and that row's cosine.
+type Found = (u32, usize, f64);
 
 /// Embeddings of one fold, not yet of length 1: `[train][any]` and `[held][any]`.
 struct Embedded {
     train: Matrix,
     held: Matrix,
+}
+
+/// Those of every fold.
+pub(super) struct Embeddings(Vec<Embedded>);
+
+/// How well a recipe does for products held out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judged {
+    /// Mean share of the 10 nearest products that it has in common with what it follows.
+    pub(super) agreement: f64,
+    /// Share of the copies that have their product among their 10 nearest; none without copies.
+    pub(super) found: Option<f64>,
+}
+
+impl Judged {
+    /// By which recipes are compared.
+    pub(super) fn overall(&self) -> f64 {
+        self.found.map_or(self.agreement, |found| (self.agreement + found) / 2.0)
+    }
 }
 
 /// What a recipe joins: parts whose lengths are made equal and then weighted.
@@ -55,12 +82,24 @@ pub(super) enum Part<'a> {
 }
 
 impl Trial {
-    /// `units` are what must not be torn apart: one for each product.
-    pub(super) fn new(samples: &Samples<'_>, units: &[u32]) -> Self {
+    /// `units` are what must not be torn apart: one for each product. The first rows of the samples
+    /// are `pictures`, those behind them copies; `clean` is each row's picture.
+    pub(super) fn new(
+        samples: &Samples<'_>,
+        units: &[u32],
+        clean: &[usize],
+        pictures: usize,
+    ) -> Self {
         let shares = samples.shares();
+        let most = if samples.len() > pictures { MOST_WITH_COPIES } else { MOST };
         // Catalogues come sorted by category: taking every n-th keeps the mix.
-        let count = samples.len().min(MOST);
-        let chosen: Vec<usize> = (0..count).map(|i| i * samples.len() / count.max(1)).collect();
+        let count = pictures.min(most * pictures / samples.len().max(1)).max(1);
+        let mut chosen: Vec<usize> = (0..count).map(|i| i * pictures / count).collect();
+        let copies: Vec<usize> = (pictures..samples.len())
+            .filter(|&row| chosen.binary_search(&clean[row]).is_ok())
+            .collect();
+        chosen.extend(copies);
+        let count = chosen.len();
         let x = samples.centred(&chosen);
         let gram = x.times_transposed(&x);
         let mut places: HashMap<u32, usize> = HashMap::new();
@@ -83,6 +122,7 @@ impl Trial {
                 Side {
                     owners: rows.iter().map(|&row| shares.owner(row)).collect(),
                     weights: rows.iter().map(|&row| shares.weight(row)).collect(),
+                    copies: rows.iter().map(|&row| row >= pictures).collect(),
                     rows,
                 }
             };
@@ -110,47 +150,88 @@ impl Trial {
         Self { folds: folds.collect() }
     }
 
+    /// Whether there are copies to ask with.
+    pub(super) fn has_copies(&self) -> bool {
+        self.folds.iter().any(|fold| fold.held.copies.contains(&true))
+    }
+
+    /// What a recipe makes of every fold; `None` if it cannot be learnt.
+    pub(super) fn embed(&self, recipe: &[(Part<'_>, f64)]) -> Option<Embeddings> {
+        self.folds.iter().map(|fold| fold.embed(recipe)).collect::<Option<_>>().map(Embeddings)
+    }
+
+    /// How well a recipe does for products held out, whose neighbours are those in `truth`.
+    pub(super) fn judge(&self, ours: &Embeddings, truth: &Targets<'_>) -> Judged {
+        let found = self.has_copies().then(|| self.found(ours));
+        Judged { agreement: self.agreement(ours, truth), found }
+    }
+
+    /// Share of the copies of products held out that have their product among their 10 nearest.
+    fn found(&self, ours: &Embeddings) -> f64 {
+        self.mean(ours, |fold, ours| {
+            let held = unit_rows(&ours.held);
+            let to_held = held.times_transposed(&held);
+            let nearest = fold.nearest(ours, AGREEING);
+            let found = nearest.iter().enumerate().map(|(i, nearest)| {
+                if !fold.held.copies[i] {
+                    return None;
+                }
+                let clean = || (0..held.rows()).filter(|&j| !fold.held.copies[j]);
+                let own = clean().filter(|&j| fold.held.owners[j] == fold.held.owners[i]);
+                let best = own.map(|j| to_held.at(i, j)).fold(f64::NEG_INFINITY, f64::max);
+                // Nearer are products of both sides, each by its nearest picture.
+                let mut nearer: Vec<u32> = clean()
+                    .filter(|&j| to_held.at(i, j) > best)
+                    .map(|j| fold.held.owners[j])
+                    .chain(nearest.iter().filter(|found| found.2 > best).map(|found| found.0))
+                    .collect();
+                nearer.sort_unstable();
+                nearer.dedup();
+                Some(f64::from(u8::from(nearer.len() < AGREEING)))
+            });
+            fold.mean(found)
+        })
+    }
+
     /// Mean share of the 10 nearest products that the recipe and `truth` have in common.
-    /// `None` if the recipe cannot be learnt.
-    pub(super) fn agreement(&self, recipe: &[(Part<'_>, f64)], truth: &Targets<'_>) -> Option<f64> {
-        self.mean(|fold| {
-            let ours = fold.embed(recipe)?;
+    fn agreement(&self, ours: &Embeddings, truth: &Targets<'_>) -> f64 {
+        self.mean(ours, |fold, ours| {
             let (train, held) = (truth.rows(&fold.train.rows), truth.rows(&fold.held.rows));
             let means = column_means(&train, &fold.train.weights);
             let theirs = Embedded { train: minus(&train, &means), held: minus(&held, &means) };
             let theirs = fold.nearest(&theirs, AGREEING);
-            let shares = fold.nearest(&ours, AGREEING).into_iter().zip(&theirs).map(|(a, b)| {
-                let product = |&(product, _): &(u32, usize)| product;
+            let shares = fold.nearest(ours, AGREEING).into_iter().zip(&theirs).map(|(a, b)| {
+                let product = |found: &Found| found.0;
                 let same =
                     a.iter().filter(|found| b.iter().any(|t| product(t) == product(found))).count();
                 Some(same as f64 / b.len().max(1) as f64)
             });
-            Some(fold.mean(shares))
+            fold.mean(shares)
         })
     }
 
     /// How much the 5 nearest products share a product's labels, 0 to 1: the mean cosine between
     /// rows of `labels`; with one label a product, the share that have the same.
-    pub(super) fn likeness(&self, recipe: &[(Part<'_>, f64)], labels: &Targets<'_>) -> Option<f64> {
-        self.mean(|fold| {
-            let nearest = fold.nearest(&fold.embed(recipe)?, ALIKE);
+    pub(super) fn likeness(&self, ours: &Embeddings, labels: &Targets<'_>) -> f64 {
+        self.mean(ours, |fold, ours| {
+            let nearest = fold.nearest(ours, ALIKE);
             let of = |side: &Side| unit_rows(&labels.rows(&side.rows));
             let (train, held) = (of(&fold.train), of(&fold.held));
             let alike = held.times_transposed(&train);
             let shared = nearest.iter().enumerate().map(|(i, found)| {
                 // A product without labels has nothing to ask for.
                 (0..held.cols()).any(|j| held.at(i, j) != 0.0).then(|| {
-                    found.iter().map(|&(_, j)| alike.at(i, j)).sum::<f64>()
+                    found.iter().map(|&(_, j, _)| alike.at(i, j)).sum::<f64>()
                         / found.len().max(1) as f64
                 })
             });
-            Some(fold.mean(shared))
+            fold.mean(shared)
         })
     }
 
-    fn mean(&self, figure: impl Fn(&Fold) -> Option<f64>) -> Option<f64> {
-        let figures: Vec<f64> = self.folds.iter().map(figure).collect::<Option<_>>()?;
-        Some(figures.iter().sum::<f64>() / figures.len().max(1) as f64)
+    fn mean(&self, ours: &Embeddings, figure: impl Fn(&Fold, &Embedded) -> f64) -> f64 {
+        let figures = self.folds.iter().zip(&ours.0).map(|(fold, ours)| figure(fold, ours));
+        figures.sum::<f64>() / self.folds.len().max(1) as f64
     }
 }
 
@@ -172,7 +253,10 @@ impl Fold {
     }
 
     fn part(&self, part: Part<'_>) -> Option<Embedded> {
-        let roots: Vec<f64> = self.train.weights.iter().map(|w| w.sqrt()).collect();
+        // Components know no copies.
+        let counts = |i: usize| matches!(part, Part::Ridge(..)) || !self.train.copies[i];
+        let root = |(i, w): (usize, &f64)| if counts(i) { w.sqrt() } else { 0.0 };
+        let roots: Vec<f64> = self.train.weights.iter().enumerate().map(root).collect();
         let rooted = |matrix: &Matrix| {
             Matrix::from_fn(matrix.rows(), matrix.cols(), |i, j| roots[i] * matrix.at(i, j))
         };
@@ -187,15 +271,22 @@ impl Fold {
                     .solve_positive_definite(&rooted(&minus(&targets, &means)))?
             }
             Part::Principal(dim, whitening) => {
-                let (values, vectors) = gram.symmetric_eigen()?;
+                let clean: Vec<usize> = (0..roots.len()).filter(|&i| counts(i)).collect();
+                let among = |i: usize, j: usize| gram.at(clean[i], clean[j]);
+                let (values, vectors) =
+                    Matrix::from_fn(clean.len(), clean.len(), among).symmetric_eigen()?;
                 let strongest = values.last().copied().unwrap_or(0.0);
                 let kept: Vec<usize> = (0..values.len())
                     .rev()
                     .take_while(|&i| values[i] > 0.0 && values[i] > strongest * 1e-7)
                     .take(dim)
                     .collect();
-                Matrix::from_fn(vectors.rows(), kept.len(), |i, j| {
-                    vectors.at(i, kept[j]) * values[kept[j]].powf(-0.5 - whitening / 2.0)
+                // Zero for copies.
+                let mut place = vec![None; roots.len()];
+                clean.iter().enumerate().for_each(|(at, &row)| place[row] = Some(at));
+                Matrix::from_fn(roots.len(), kept.len(), |i, j| {
+                    let power = values[kept[j]].powf(-0.5 - whitening / 2.0);
+                    place[i].map_or(0.0, |at| vectors.at(at, kept[j]) * power)
                 })
             }
         };
@@ -203,22 +294,22 @@ impl Fold {
         Some(Embedded { train: self.gram.times(&onto), held: self.cross.times(&onto) })
     }
 
-    /// Per held-out row, the nearest products of the train rows by cosine, each with the place of
-    /// its nearest row.
-    fn nearest(&self, embedded: &Embedded, count: usize) -> Vec<Vec<(u32, usize)>> {
+    /// Per held-out row, the nearest products of the train rows by cosine.
+    fn nearest(&self, embedded: &Embedded, count: usize) -> Vec<Vec<Found>> {
         let similar = unit_rows(&embedded.held).times_transposed(&unit_rows(&embedded.train));
         (0..similar.rows())
             .map(|i| {
-                let mut order: Vec<usize> = (0..similar.cols()).collect();
+                let mut order: Vec<usize> =
+                    (0..similar.cols()).filter(|&j| !self.train.copies[j]).collect();
                 order.sort_by(|&a, &b| similar.at(i, b).total_cmp(&similar.at(i, a)));
-                let mut found: Vec<(u32, usize)> = Vec::with_capacity(count);
+                let mut found: Vec<Found> = Vec::with_capacity(count);
                 for row in order {
                     let owner = self.train.owners[row];
                     if found.len() == count {
                         break;
                     }
-                    if found.iter().all(|(there, _)| *there != owner) {
-                        found.push((owner, row));
+                    if found.iter().all(|there| there.0 != owner) {
+                        found.push((owner, row, similar.at(i, row)));
                     }
                 }
                 found
@@ -265,7 +356,8 @@ mod tests {
         let shares = Shares::new(&owners);
         let blocks = [Block { dim: 2, power: 1.0, weight: 1.0 }];
         let samples = Samples::new(&pooled, &blocks, &shares);
-        let trial = Trial::new(&samples, &units);
+        let clean: Vec<usize> = (0..owners.len()).collect();
+        let trial = Trial::new(&samples, &units, &clean, owners.len());
         assert_eq!(trial.folds.len(), FOLDS);
         let unit = |owner: &u32| units[*owner as usize];
         let mut held = 0;
@@ -283,6 +375,6 @@ mod tests {
         }
         assert_eq!(held, owners.len(), "each picture asks once");
         // All of one unit: nothing can be held out.
-        assert!(Trial::new(&samples, &[7; 40]).folds.is_empty());
+        assert!(Trial::new(&samples, &[7; 40], &clean, owners.len()).folds.is_empty());
     }
 }

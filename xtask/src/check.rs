@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::builds::{VARIANTS, Variant, Which, wasm_cargo};
 use crate::paths::Paths;
 use crate::setup::WasmToolchain;
-use crate::{arm, demo, dist, setup, sh, size};
+use crate::{arm, demo, dist, setup, sh, size, weights};
 
 struct Report {
     lines: Vec<(String, Duration, Option<String>)>,
@@ -66,7 +66,11 @@ pub fn test(paths: &Paths) -> Result<()> {
     report.step("types of the page", || npm_run(paths, "check"));
     report.step("cargo test, xtask", || cargo("test --profile xtask -p xtask"));
     // The tests read the sample weights and catalogue; the browser loads what the demo serves.
-    report.step("demo", || demo::prepare(paths, None, demo::Model::InceptionV3, Which::All));
+    report.step("demo", || {
+        // A test looks at what the smallest network says.
+        weights::LITE0.weights(paths)?;
+        demo::prepare(paths, None, demo::Model::InceptionV3, Which::All)
+    });
     report.step("size", || size::size(paths, None));
     // A test looks at the site as it is given away.
     report.step("dist", || dist::dist(paths, None));

@@ -17,11 +17,11 @@ const LEARN_FROM: &str = "title,category";
 /// A network that the page can run.
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 pub enum Model {
-    /// Larger and slower; the sample index learns from the other one.
+    /// Larger and slower; the sample index learns from the last of these.
     InceptionV3,
     /// Small and fast.
     EfficientnetLite0,
-    /// Between the two in size; the sample index of the first one learns from the smaller one all the same.
+    /// Between the two.
     EfficientnetLite2,
 }
 
@@ -64,9 +64,9 @@ pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, which: Which) ->
     }
     let toolchain = setup::setup(paths)?;
     weights::weights(paths)?;
-    weights::LITE0.weights(paths)?;
-    if shown == Model::EfficientnetLite2 {
-        weights::LITE2.weights(paths)?;
+    weights::LITE2.weights(paths)?;
+    if shown == Model::EfficientnetLite0 {
+        weights::LITE0.weights(paths)?;
     }
     if own.is_none() {
         catalog::catalog(paths)?;
@@ -77,7 +77,7 @@ pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, which: Which) ->
     let calibrate = own.unwrap_or(&source);
     model(paths, &lookalike, "model", shown, Some(calibrate), &paths.model())?;
     let teacher = paths.teacher();
-    model(paths, &lookalike, "teacher", Model::EfficientnetLite0, None, &teacher)?;
+    model(paths, &lookalike, "teacher", Model::EfficientnetLite2, None, &teacher)?;
     // A network has nothing to learn from itself, nor from a lesser one of its family.
     let teacher = (shown == Model::InceptionV3).then_some(teacher.as_path());
     index(paths, &lookalike, own, teacher)?;

@@ -62,7 +62,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let Catalogue { items, pictures, .. } =
         catalogue::read(&args.catalog, &catalogue::Args::default())?;
     let state = args.lesson.open_state()?;
-    let (items, material) = networks.view(items, &pictures, state.as_ref())?;
+    let (items, material) =
+        networks.view(items, &pictures, state.as_ref(), &args.lesson.composites)?;
     // A grown product has one picture, between two main ones.
     let material = material.mains()?;
     if items.is_empty() || args.products.contains(&0) {

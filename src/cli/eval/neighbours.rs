@@ -255,14 +255,15 @@ fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args)
     let is_feed = catalogue.feed;
     let pictures = catalogue.pictures;
     let state = args.lesson.open_state()?;
-    let (items, material) = networks.view(catalogue.items, &pictures, state.as_ref())?;
+    let (items, material) =
+        networks.view(catalogue.items, &pictures, state.as_ref(), &args.lesson.composites)?;
     let products: Vec<&Product> = items.iter().map(|i| &i.product).collect();
     let by = args.label.unwrap_or(if !is_feed { Label::Category } else { Label::TitleNoun });
     let labels = labels(products.iter().map(|p| label(p, by)), args.min_label);
 
     let plain = args.lesson.plain();
     let mut recipes = vec![&plain];
-    if args.lesson.teacher.is_some() || !args.lesson.learn_from.is_empty() {
+    if !args.lesson.is_plain() {
         recipes.push(&args.lesson);
     }
     let layers: Vec<&str> = networks.own.spec().layers.iter().map(|l| l.name.as_str()).collect();

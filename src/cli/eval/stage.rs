@@ -1,5 +1,6 @@
 //! Pictures in which one product is in another's way, and the mask that takes it out.
 
+use crate::cli::cutout::silhouette;
 use crate::error::Result;
 use crate::image::Picture;
 use crate::mask::Mask;
@@ -84,46 +85,6 @@ fn paste(
     }
 }
 
-/// What a picture shows, `[height][width]`: all but the ground that is connected to its border. A
-/// picture whose border is not of one colour has no ground: a photo is pasted as a rectangle.
-pub(super) fn silhouette(picture: &Picture) -> Vec<bool> {
-    /// Differences that compression and scaling leave in a plain ground.
-    const SAME: u8 = 6;
-    let (w, h) = (picture.width() as usize, picture.height() as usize);
-    let pixel = |at: usize| &picture.rgb()[at * 3..at * 3 + 3];
-    let border: Vec<usize> = (0..w * h)
-        .filter(|at| at % w == 0 || at % w == w - 1 || at / w == 0 || at / w == h - 1)
-        .collect();
-    let ground: Vec<u8> = (0..3)
-        .map(|channel| {
-            let mut values: Vec<u8> = border.iter().map(|&at| pixel(at)[channel]).collect();
-            values.sort_unstable();
-            values[values.len() / 2]
-        })
-        .collect();
-    let like_ground =
-        |at: usize| pixel(at).iter().zip(&ground).all(|(a, b)| a.abs_diff(*b) <= SAME);
-    let mut shown = vec![true; w * h];
-    let mut open: Vec<usize> = border.iter().copied().filter(|&at| like_ground(at)).collect();
-    if open.len() * 10 < border.len() * 9 {
-        return shown;
-    }
-    while let Some(at) = open.pop() {
-        if !std::mem::replace(&mut shown[at], false) {
-            continue;
-        }
-        let (x, y) = (at % w, at / w);
-        let near = [
-            (x > 0).then(|| at - 1),
-            (x + 1 < w).then(|| at + 1),
-            (y > 0).then(|| at - w),
-            (y + 1 < h).then(|| at + w),
-        ];
-        open.extend(near.into_iter().flatten().filter(|&n| shown[n] && like_ground(n)));
-    }
-    shown
-}
-
 /// Coverage of a `size` x `size` picture: 255 within `grow` pixels of the outline, a square of
 /// `side` at `(left, top)`.
 fn grown(outline: &[bool], side: u32, (left, top): (u32, u32), size: u32, grow: u32) -> Vec<u8> {
@@ -159,16 +120,6 @@ mod tests {
             })
             .collect();
         Picture::from_rgb(side, side, rgb).unwrap()
-    }
-
-    #[test]
-    fn the_ground_is_what_the_border_leads_to() {
-        let outline = silhouette(&ring(60));
-        let at = |x: usize, y: usize| outline[y * 60 + x];
-        assert!(!at(0, 0) && !at(30, 2) && at(30, 30) && at(30, 10));
-        let noise: Vec<u8> = (0..300u32).map(|i| (i * 7919 % 251) as u8).collect();
-        let photo = Picture::from_rgb(10, 10, noise).unwrap();
-        assert!(silhouette(&photo).iter().all(|shown| *shown));
     }
 
     #[test]

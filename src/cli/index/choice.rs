@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::origin::Lesson;
 use super::previous::Previous;
+use super::scores::{self, Learnt};
 use crate::catalog::Product;
+use crate::cli::composites::Grounds;
 use crate::cli::lesson::{self, Material, Networks, POWER};
 use crate::cli::output;
 use crate::cli::state::PictureId;
@@ -66,6 +68,7 @@ pub(super) enum Choice {
 pub(super) struct Today<'a> {
     pub(super) networks: &'a Networks,
     pub(super) material: &'a Material,
+    pub(super) grounds: &'a Grounds,
     pub(super) products: &'a [Product],
     /// By row.
     pub(super) rows: &'a [PictureId],
@@ -80,7 +83,7 @@ pub(super) fn choose(
     relearn: bool,
     max_new: f64,
 ) -> Result<(Lesson, Choice)> {
-    let options = fingerprint(today.networks, args);
+    let options = fingerprint(today, args);
     let Some(previous) = previous else { return learn(today, args, options, Why::First) };
     if relearn {
         return learn(today, args, options, Why::Asked);
@@ -111,7 +114,7 @@ fn learn(
         output::remark(format_args!("note: {note}"));
     }
     // What a teacher or labels draw together may differ for the eye.
-    let (plain, plain_method) = if args.teacher.is_none() && args.learn_from.is_empty() {
+    let (plain, plain_method) = if args.is_plain() {
         (None, recipe.projection)
     } else {
         let (plain, recipe) = today.material.learn(&everyone, &list, &args.plain())?;
@@ -124,8 +127,10 @@ fn learn(
     let mut learnt = today.rows.to_vec();
     learnt.sort_unstable();
     learnt.dedup();
-    let recipe = describe(&recipe)?;
-    let lesson = Lesson { options, projection, plain, plain_method, learnt, explained, recipe };
+    let scores = scores::learn(today.material, &list, args)?;
+    let recipe = describe(&recipe, today.grounds, scores)?;
+    let lesson =
+        Lesson { options, projection, plain, plain_method, learnt, explained, recipe, scores };
     Ok((lesson, Choice::Learnt(why)))
 }
 
@@ -144,11 +149,12 @@ fn drift(today: &Today<'_>, lesson: &Lesson) -> Drift {
 }
 
 /// All that a projection depends on besides the catalogue.
-fn fingerprint(networks: &Networks, args: &lesson::Args) -> [u8; 32] {
+fn fingerprint(today: &Today<'_>, args: &lesson::Args) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
-    networks.ids().for_each(|id| hash.update(id));
-    hash.update([0]);
+    today.networks.ids().for_each(|id| hash.update(id));
+    hash.update([0, args.composites.composites]);
+    today.grounds.ids().for_each(|id| hash.update(id));
     for column in &args.learn_from {
         hash.update((column.len() as u64).to_le_bytes());
         hash.update(column);
@@ -159,10 +165,20 @@ fn fingerprint(networks: &Networks, args: &lesson::Args) -> [u8; 32] {
 }
 
 /// The recipe as the manifest holds it.
-fn describe(recipe: &Recipe) -> Result<serde_json::Value> {
-    let mut value = serde_json::to_value(recipe).map_err(|cause| {
-        Error::with_source(ErrorKind::Internal, "writing the recipe failed", cause)
-    })?;
+fn describe(
+    recipe: &Recipe,
+    grounds: &Grounds,
+    scores: Option<Learnt>,
+) -> Result<serde_json::Value> {
+    let failed =
+        |cause| Error::with_source(ErrorKind::Internal, "writing the recipe failed", cause);
+    let mut value = serde_json::to_value(recipe).map_err(failed)?;
+    if let Some(learnt) = scores {
+        value["scores"] = serde_json::to_value(learnt).map_err(failed)?;
+    }
+    if recipe.composites.is_some() {
+        value["composites"]["grounds"] = grounds.name().into();
+    }
     value["power"] = POWER.into();
     value["ef_construction"] = EF_CONSTRUCTION.into();
     Ok(value)

@@ -6,6 +6,7 @@ mod origin;
 mod pictures;
 mod previous;
 mod report;
+mod scores;
 mod write;
 
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use lookalike_publish::Folder;
 
-use super::catalogue::{self, Catalogue};
+use super::catalogue::{self, Catalogue, Pictures};
+use super::composites::Grounds;
 use super::lesson::{self, Networks, Seen};
 use super::look::{Looked, every_picture};
 use super::progress::Progress;
@@ -107,15 +109,21 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let attribution = catalogue.attribution.clone();
     let looking =
         Looking { networks: &networks, state: &state, folder: &folder, side: args.thumbs };
-    let seen = look(args, catalogue, &looking)?;
+    let composites = &args.lesson.composites;
+    let grounds = Grounds::open(composites.grounds.as_deref())?;
+    let (seen, pictures) = look(args, catalogue, &looking)?;
+    let names: Vec<Option<&str>> = seen.groups.iter().map(Option::as_deref).collect();
+    let mut material = networks.material(seen.features, seen.owners, &names);
+    let list: Vec<&Product> = seen.products.iter().collect();
+    let from = (&pictures, Some(&state));
+    material.copy(&networks, (&list, &seen.rows), from, &grounds, composites.composites)?;
     clock.done(Part::Look);
 
-    let names: Vec<Option<&str>> = seen.groups.iter().map(Option::as_deref).collect();
-    let material = networks.material(seen.features, seen.owners, &names);
     let old = Old::of(previous.as_ref());
     let today = Today {
         networks: &networks,
         material: &material,
+        grounds: &grounds,
         products: &seen.products,
         rows: &seen.rows,
     };
@@ -147,8 +155,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         files.push(put(&folder, role, &content, args.part_bytes)?);
     }
     let size = (lesson.projection.out_dim(), products.len());
-    let (manifest, bytes) =
-        write::manifest(&networks, lesson.recipe.clone(), size, files, attribution)?;
+    let (manifest, bytes) = write::manifest(&networks, &lesson, size, files, attribution)?;
     let origin = Origin { lesson, rows: seen.rows };
     state.keep_origin(&manifest.file(Role::Index)?.sha256, &origin.write()?)?;
     let committed = folder.commit(&bytes, args.keep)?;
@@ -193,7 +200,7 @@ struct Shown {
     refusals: Vec<String>,
 }
 
-fn look(args: &Args, catalogue: Catalogue, looking: &Looking<'_>) -> Result<Shown> {
+fn look(args: &Args, catalogue: Catalogue, looking: &Looking<'_>) -> Result<(Shown, Pictures)> {
     let Catalogue { items, pictures, mut skipped, .. } = catalogue;
     let total = items.len() + skipped.len();
     let looked = every_picture(items, &pictures, |shot| looking.at(shot))?;
@@ -241,7 +248,7 @@ fn look(args: &Args, catalogue: Catalogue, looking: &Looking<'_>) -> Result<Show
         shown.products.push(product);
         shown.groups.push(item.group);
     }
-    Ok(shown)
+    Ok((shown, pictures))
 }
 
 /// `2d`, `12h`, `30m` or `0`.

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::scores::Learnt;
 use crate::cli::state::PictureId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::learn::Method;
@@ -24,6 +25,8 @@ pub(super) struct Lesson {
     pub(super) explained: f64,
     /// As the manifest has it.
     pub(super) recipe: serde_json::Value,
+    /// What scores mean, where copies have told.
+    pub(super) scores: Option<Learnt>,
 }
 
 impl Lesson {
@@ -48,6 +51,7 @@ struct Head {
     plain_method: Method,
     explained: f64,
     recipe: serde_json::Value,
+    scores: Option<Learnt>,
     main: Shape,
     plain: Option<Shape>,
     learnt: usize,
@@ -76,6 +80,7 @@ impl Origin {
             plain_method: lesson.plain_method,
             explained: lesson.explained,
             recipe: lesson.recipe.clone(),
+            scores: lesson.scores,
             main: Shape::of(&lesson.projection),
             plain: lesson.plain.as_ref().map(Shape::of),
             learnt: lesson.learnt.len(),
@@ -110,8 +115,9 @@ impl Origin {
             Some(bytes.as_chunks::<32>().0.iter().map(|&id| PictureId(id)).collect::<Vec<_>>())
         };
         let (learnt, rows) = (ids(head.learnt)?, ids(head.rows)?);
-        let Head { options, plain_method, explained, recipe, .. } = head;
-        let lesson = Lesson { options, projection, plain, plain_method, learnt, explained, recipe };
+        let Head { options, plain_method, explained, recipe, scores, .. } = head;
+        let lesson =
+            Lesson { options, projection, plain, plain_method, learnt, explained, recipe, scores };
         rest.is_empty().then_some(Self { lesson, rows })
     }
 }
@@ -158,6 +164,7 @@ mod tests {
                 learnt: vec![PictureId([1; 32]), PictureId([2; 32])],
                 explained: 0.93,
                 recipe: serde_json::json!({"projection": "pca", "whitening": 0.5}),
+                scores: None,
             };
             let origin = Origin { lesson, rows: vec![PictureId([2; 32])] };
             let bytes = origin.write().unwrap();

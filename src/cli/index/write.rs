@@ -2,6 +2,7 @@
 
 use lookalike_publish::Folder;
 
+use super::origin::Lesson;
 use crate::cli::lesson::Networks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{FORMAT, File, Manifest, Model, Part, Role, sha256};
@@ -40,7 +41,7 @@ pub(in crate::cli) fn put(
 /// The manifest of an index, and its bytes.
 pub(super) fn manifest(
     networks: &Networks,
-    recipe: serde_json::Value,
+    lesson: &Lesson,
     (dim, products): (usize, usize),
     files: Vec<File>,
     attribution: Option<String>,
@@ -57,10 +58,10 @@ pub(super) fn manifest(
             layers: spec.layers.iter().map(|l| l.name.clone()).collect(),
             dims: spec.layers.iter().map(|l| l.dim).collect(),
         },
-        recipe,
+        recipe: lesson.recipe.clone(),
         dim,
         products,
-        scores: None,
+        scores: lesson.scores.map(|learnt| learnt.scores),
         files,
         attribution,
     };

@@ -7,7 +7,7 @@ use fast_image_resize::PixelType;
 use crate::area::Area;
 use crate::cli::catalogue::{self, Catalogue};
 use crate::cli::output;
-use crate::cli::random::{mixed, uniform};
+use crate::cli::random::{Dice, mix, mixed, uniform};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Picture;
 use crate::preprocess::resample;
@@ -64,29 +64,6 @@ fn fitted(picture: &Picture) -> Result<Picture> {
     Picture::from_rgb(WIDTH, HEIGHT, rgb)
 }
 
-/// Numbers of one seed, one after the other.
-struct Dice(u64);
-
-impl Dice {
-    /// Uniform in `low..high`.
-    fn roll(&mut self, low: f32, high: f32) -> f32 {
-        self.0 = mixed(self.0);
-        low + (high - low) * uniform(self.0)
-    }
-
-    /// Most of what stands behind things is far from pure colours.
-    fn colour(&mut self) -> [f32; 3] {
-        let pure = [0; 3].map(|_| self.roll(20.0, 235.0));
-        let grey = pure.iter().sum::<f32>() / 3.0;
-        mix([grey; 3], pure, self.roll(0.2, 0.8))
-    }
-
-    /// A colour not far from another.
-    fn near(&mut self, colour: [f32; 3], reach: f32) -> [f32; 3] {
-        colour.map(|c| c + self.roll(-reach, reach))
-    }
-}
-
 fn made(seed: u64) -> Result<Picture> {
     let mut dice = Dice(mixed(seed));
     let colour = dice.colour();
@@ -111,10 +88,6 @@ fn made(seed: u64) -> Result<Picture> {
 }
 
 type Shade = Box<dyn Fn(f32, f32) -> [f32; 3]>;
-
-fn mix(a: [f32; 3], b: [f32; 3], share: f32) -> [f32; 3] {
-    std::array::from_fn(|i| a[i] + (b[i] - a[i]) * share)
-}
 
 /// From one colour to another, as light falls on a wall.
 fn gradient(dice: &mut Dice, from: [f32; 3]) -> Shade {

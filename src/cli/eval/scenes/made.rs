@@ -3,24 +3,22 @@
 
 use std::path::Path;
 
-use fast_image_resize::PixelType;
 use serde::Serialize;
 
 use super::super::masks;
-use super::super::stage::silhouette;
 use super::figure::Figure;
 use super::grounds::{Grounds, HEIGHT, WIDTH};
 use super::page::{Case, Shown, page};
 use super::{Args, DEPTH, View};
 use crate::area::Area;
 use crate::catalog::Product;
+use crate::cli::cutout::CutOut;
 use crate::cli::progress::Progress;
 use crate::cli::random::{mixed, shuffled, uniform};
 use crate::cli::{files, index as indexing, output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Crop;
 use crate::image::Picture;
-use crate::preprocess::resample;
 
 /// Shares of a scene that a product's box takes, if no others are said.
 const AREAS: [f64; 3] = [0.1, 0.2, 0.4];
@@ -75,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let row = shown.rows[product];
         for &area in areas {
             let seed = mixed(args.seed << 32 | product as u64) ^ area.to_bits();
-            let (scene, place) = cut.lay(&grounds.picture(seed)?, area, seed)?;
+            let (scene, place) = lay(&cut, &grounds.picture(seed)?, area, seed)?;
             let place = place.grown(args.margin, WIDTH, HEIGHT);
             for &view in views {
                 let found = view.first(&mut engine, crop, &scene, place)?;
@@ -153,76 +151,19 @@ fn case(
     Ok(Case { title, asked, found: found.iter().map(product).collect() })
 }
 
-/// A product without its ground.
-struct CutOut {
-    width: u32,
-    height: u32,
-    /// RGB `[height][width][3]`, black where the ground was.
-    rgb: Vec<u8>,
-    /// 255 where the product is, else 0: `[height][width]`.
-    cover: Vec<u8>,
-}
-
-impl CutOut {
-    /// `None` if the picture has no plain ground, unless `rectangles` takes all of it then, or next
-    /// to nothing else.
-    fn new(picture: &Picture, rectangles: bool) -> Option<Self> {
-        let outline = silhouette(picture);
-        let covered = outline.iter().filter(|shown| **shown).count();
-        // A photo, or a stain.
-        if (covered == outline.len() && !rectangles) || covered * 200 < outline.len() {
-            return None;
-        }
-        let width = picture.width();
-        let at = |i: usize| (i as u32 % width, i as u32 / width);
-        let mut around = Area { x0: u32::MAX, y0: u32::MAX, x1: 0, y1: 0 };
-        for (x, y) in outline.iter().enumerate().filter(|(_, shown)| **shown).map(|(i, _)| at(i)) {
-            around = Area {
-                x0: around.x0.min(x),
-                y0: around.y0.min(y),
-                x1: around.x1.max(x + 1),
-                y1: around.y1.max(y + 1),
-            };
-        }
-        let (mut rgb, mut cover) = (Vec::new(), Vec::new());
-        for y in around.y0..around.y1 {
-            for x in around.x0..around.x1 {
-                let at = (y * width + x) as usize;
-                let shown = outline[at];
-                let pixel = &picture.rgb()[at * 3..at * 3 + 3];
-                rgb.extend(pixel.iter().map(|&c| if shown { c } else { 0 }));
-                cover.push(u8::from(shown) * 255);
-            }
-        }
-        let (width, height) = (around.x1 - around.x0, around.y1 - around.y0);
-        Some(Self { width, height, rgb, cover })
-    }
-
-    /// The product over a ground, somewhere, its box taking this share of it, or what of that fits
-    /// in; and its box.
-    fn lay(&self, ground: &Picture, area: f64, seed: u64) -> Result<(Picture, Area)> {
-        let (w, h) = (f64::from(self.width), f64::from(self.height));
-        let (most_w, most_h) = (f64::from(WIDTH), f64::from(HEIGHT));
-        let scale = (area * most_w * most_h / (w * h)).sqrt().min(most_w / w).min(most_h / h);
-        let w = ((w * scale).round() as u32).clamp(1, WIDTH);
-        let h = ((h * scale).round() as u32).clamp(1, HEIGHT);
-        let rgb = resample(self.width, self.height, &self.rgb, PixelType::U8x3, w, h)?;
-        let cover = resample(self.width, self.height, &self.cover, PixelType::U8, w, h)?;
-        let somewhere = |seed: u64, space: u32| (uniform(seed) * (space + 1) as f32) as u32;
-        let x0 = somewhere(seed, WIDTH - w).min(WIDTH - w);
-        let y0 = somewhere(mixed(seed), HEIGHT - h).min(HEIGHT - h);
-        let mut scene = ground.rgb().to_vec();
-        for (i, (pixel, cover)) in rgb.chunks_exact(3).zip(&cover).enumerate() {
-            let (x, y) = (x0 + i as u32 % w, y0 + i as u32 / w);
-            let to = ((y * WIDTH + x) * 3) as usize;
-            for (below, &above) in scene[to..to + 3].iter_mut().zip(pixel) {
-                let rest = u16::from(*below) * u16::from(255 - cover) / 255;
-                *below = (u16::from(above) + rest).min(255) as u8;
-            }
-        }
-        let place = Area { x0, y0, x1: x0 + w, y1: y0 + h };
-        Ok((Picture::from_rgb(WIDTH, HEIGHT, scene)?, place))
-    }
+/// The product over a ground, somewhere, its box taking this share of it, or what of that fits in;
+/// and its box.
+fn lay(cut: &CutOut, ground: &Picture, area: f64, seed: u64) -> Result<(Picture, Area)> {
+    let (w, h) = (f64::from(cut.width()), f64::from(cut.height()));
+    let (most_w, most_h) = (f64::from(WIDTH), f64::from(HEIGHT));
+    let scale = (area * most_w * most_h / (w * h)).sqrt().min(most_w / w).min(most_h / h);
+    let w = ((w * scale).round() as u32).clamp(1, WIDTH);
+    let h = ((h * scale).round() as u32).clamp(1, HEIGHT);
+    let somewhere = |seed: u64, space: u32| (uniform(seed) * (space + 1) as f32) as u32;
+    let x0 = somewhere(seed, WIDTH - w).min(WIDTH - w);
+    let y0 = somewhere(mixed(seed), HEIGHT - h).min(HEIGHT - h);
+    let scene = cut.resized(w, h)?.over(ground, i64::from(x0), i64::from(y0))?;
+    Ok((scene, Area { x0, y0, x1: x0 + w, y1: y0 + h }))
 }
 
 fn print(table: &Table) -> Result<()> {
@@ -268,32 +209,29 @@ mod tests {
     #[test]
     fn a_product_takes_its_share_and_nothing_of_its_ground_comes_along() {
         let cut = CutOut::new(&disc(100), false).unwrap();
-        assert_eq!((cut.width, cut.height), (60, 60));
+        assert_eq!((cut.width(), cut.height()), (60, 60));
         let ground = vec![0u8; (WIDTH * HEIGHT * 3) as usize];
         let ground = Picture::from_rgb(WIDTH, HEIGHT, ground).unwrap();
         for area in AREAS {
-            let (scene, place) = cut.lay(&ground, area, 9).unwrap();
+            let (scene, place) = lay(&cut, &ground, area, 9).unwrap();
             let took = f64::from((place.x1 - place.x0) * (place.y1 - place.y0));
             assert!((took / f64::from(WIDTH * HEIGHT) - area).abs() < 0.01, "{area}");
             let middle = ((place.y0 + place.y1) / 2 * WIDTH + (place.x0 + place.x1) / 2) as usize;
             assert_eq!(scene.rgb()[middle * 3..middle * 3 + 3], [200, 10, 10]);
             assert!(scene.rgb().chunks(3).all(|p| p[1] <= 20), "nothing white on black");
-            assert_eq!(cut.lay(&ground, area, 9).unwrap().1, place, "repeats");
-            assert_ne!(cut.lay(&ground, area, 10).unwrap().1, place);
+            assert_eq!(lay(&cut, &ground, area, 9).unwrap().1, place, "repeats");
+            assert_ne!(lay(&cut, &ground, area, 10).unwrap().1, place);
         }
     }
 
     #[test]
-    fn what_has_no_plain_ground_is_no_cut_out_and_the_tall_still_fit() {
-        let noise: Vec<u8> = (0..3000u32).map(|i| (mixed(u64::from(i)) % 251) as u8).collect();
-        let photo = Picture::from_rgb(40, 25, noise).unwrap();
-        assert!(CutOut::new(&photo, false).is_none());
-        let whole = CutOut::new(&photo, true).unwrap();
-        assert_eq!((whole.width, whole.height, &whole.rgb[..]), (40, 25, photo.rgb()));
-        assert!(CutOut::new(&Picture::from_rgb(20, 20, vec![255; 1200]).unwrap(), true).is_none());
-        let tall = CutOut { width: 2, height: 400, rgb: vec![9; 2400], cover: vec![255; 800] };
+    fn the_tall_still_fit() {
+        // Of two colours: the border is no ground then.
+        let stripes = (0..800).flat_map(|i| [if i / 20 % 2 == 0 { 9 } else { 240 }; 3]).collect();
+        let tall = Picture::from_rgb(2, 400, stripes).unwrap();
+        let tall = CutOut::new(&tall, true).unwrap();
         let ground = Grounds::Made.picture(1).unwrap();
-        let (_, place) = tall.lay(&ground, 0.4, 1).unwrap();
+        let (_, place) = lay(&tall, &ground, 0.4, 1).unwrap();
         assert!(place.y1 <= HEIGHT && place.x1 <= WIDTH);
     }
 }
