@@ -1,7 +1,8 @@
 /** What is in sight where: a phone, a tablet, a wide screen, and zoomed to 200 %; one list at a time; more results. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { missing, serve } from './server.mjs';
+import { fileOf, missing, serve } from './server.mjs';
 import { compare, draw, hand, idsOf, jpeg, launch, newContext, parts, problemsOf, products, settled, thumbOf } from './harness.mjs';
 
 describe('layout', { skip: missing() ?? false, timeout: 240_000 }, () => {
@@ -122,6 +123,24 @@ describe('layout', { skip: missing() ?? false, timeout: 240_000 }, () => {
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     await context.close();
   });
+
+  for (const [width, height, least] of [[390, 844, 3], [720, 450, 1]]) {
+    test(`with the note that nothing is much like it, results are in sight (${width} x ${height})`, async () => {
+      const manifest = JSON.parse(readFileSync(/** @type {string} */ (fileOf('/catalog/manifest.json')), 'utf8'));
+      const scores = { same: 1, close: 1, similar: 0.9999 };
+      server.fail({ path: /\/catalog\/manifest\.json$/, body: JSON.stringify({ ...manifest, scores }) });
+      const { context, page, ui } = await open(width, height);
+      server.heal();
+      await ui.host.locator('.nothing').waitFor();
+      assert.ok((await seen(page)) >= least, String(await seen(page)));
+      await paint(page, true);
+      await ui.right.locator('.card:not(.ghost)').first().waitFor();
+      await settled(page);
+      assert.ok((await seen(page)) >= least, String(await seen(page)));
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+      await context.close();
+    });
+  }
 
   test('one list at a time: tabs by pointer and keyboard; a new selection shows its own; comparing shows both', async () => {
     const { context, page, ui } = await open(1280, 900);
