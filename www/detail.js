@@ -16,21 +16,26 @@ import { availabilityOf, priceOf } from './facts.js';
  * @param {number} options.shown which of its pictures matched
  * @param {(product: Product, index?: number) => string|null} options.picture its URL
  * @param {ImageBitmap|null} options.photo
- * @param {(() => Promise<HeatMap|null>)|null} options.explain null where the engine cannot; resolves to null where it failed
+ * @param {(() => Promise<HeatMap|null>)|null} options.explain null where the engine cannot; resolves to null where it
+ *   failed
  * @param {() => void} options.similar
  * @param {Promise<Product[]>} options.variants others that show the same thing; rejected where they cannot be read
  * @param {(variant: Product) => void} options.open
  * @returns {HTMLDialogElement} to be put in the page and shown; removes itself when closed
  */
-export function detailDialog({ labels, product, page, score, shown, picture, photo, explain, similar, variants, open }) {
-  const close = h('button', { type: 'button', class: 'mini', 'aria-label': labels.close, title: labels.close, onclick: () => dialog.close() }, icon('close'));
+export function detailDialog(options) {
+  const { labels, product, page, score, shown, picture, photo, explain, similar, variants, open } = options;
+  const close = h('button', {
+    type: 'button', class: 'mini', 'aria-label': labels.close, title: labels.close, onclick: () => dialog.close(),
+  }, icon('close'));
   const pair = h('div', { class: 'pair' });
   const note = h('p', { class: 'why-note', hidden: true }, labels.whyText);
   const buttons = h('div', { class: 'dialog-foot' });
 
   if (photo) {
     const side = 480 / Math.max(photo.width, photo.height);
-    const canvas = h('canvas', { width: Math.round(photo.width * side), height: Math.round(photo.height * side), role: 'img', 'aria-label': labels.yourPhoto });
+    const [width, height] = [Math.round(photo.width * side), Math.round(photo.height * side)];
+    const canvas = h('canvas', { width, height, role: 'img', 'aria-label': labels.yourPhoto });
     drawHeat(canvas, photo, null);
     pair.append(h('figure', {}, canvas, h('figcaption', {}, labels.yourPhoto)));
     if (explain) {
@@ -58,9 +63,12 @@ export function detailDialog({ labels, product, page, score, shown, picture, pho
   if (product.category) facts.push([labels.category, product.category]);
   const availability = availabilityOf(product, labels);
   if (availability) facts.push([labels.availability, availability]);
-  for (const [name, value] of Object.entries(product.attributes ?? {})) if (value && !/^https?:/.test(value)) facts.push([name.replaceAll('_', ' '), value]);
+  for (const [name, value] of Object.entries(product.attributes ?? {})) {
+    if (value && !/^https?:/.test(value)) facts.push([name.replaceAll('_', ' '), value]);
+  }
 
-  buttons.append(h('button', { type: 'button', class: 'quiet', onclick: () => (dialog.close(), similar()) }, icon('similar'), labels.searchSimilar));
+  const onclick = () => (dialog.close(), similar());
+  buttons.append(h('button', { type: 'button', class: 'quiet', onclick }, icon('similar'), labels.searchSimilar));
   if (page) buttons.append(h('a', { class: 'primary', href: page }, labels.toShop));
 
   const list = h('ul', { class: 'variant-list' });
@@ -69,16 +77,20 @@ export function detailDialog({ labels, product, page, score, shown, picture, pho
     others.hidden = found.length === 0;
     list.append(...found.map((variant) => {
       const small = picture(variant);
-      return h('li', {}, h('button', { type: 'button', class: 'variant', onclick: () => (dialog.close(), open(variant)) },
+      const onclick = () => (dialog.close(), open(variant));
+      return h('li', {}, h('button', { type: 'button', class: 'variant', onclick },
         h('span', { class: 'tile' }, image(small, { alt: '', decoding: 'async' })),
-        h('span', { class: 'variant-name' }, variant.title), h('span', { class: 'variant-price' }, priceOf(variant, labels))));
+        h('span', { class: 'variant-name' }, variant.title),
+        h('span', { class: 'variant-price' }, priceOf(variant, labels))));
     }));
   }, () => {});
 
   const dialog = h('dialog', { class: 'dialog detail', part: 'detail', 'aria-label': product.title },
-    h('header', { class: 'dialog-head' }, h('h2', {}, product.title), score !== null && h('span', { class: 'score-chip' }, fill(labels.score, { score: score.toFixed(2) })), close),
+    h('header', { class: 'dialog-head' }, h('h2', {}, product.title),
+      score !== null && h('span', { class: 'score-chip' }, fill(labels.score, { score: score.toFixed(2) })), close),
     pair, note, others,
-    h('dl', { class: 'fact-list' }, ...facts.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))),
+    h('dl', { class: 'fact-list' },
+      ...facts.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))),
     buttons);
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dialog.close();
@@ -107,6 +119,7 @@ function pictures(labels, product, shown, picture) {
   };
   show(Math.max(0, Math.min(shown, sources.length - 1)));
   return h('figure', { class: 'pictures' }, large,
-    choices.length > 0 && h('div', { class: 'picture-choices', role: 'group', 'aria-label': labels.pictures }, ...choices),
+    choices.length > 0
+      && h('div', { class: 'picture-choices', role: 'group', 'aria-label': labels.pictures }, ...choices),
     h('figcaption', {}, product.title));
 }

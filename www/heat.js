@@ -21,7 +21,8 @@ export function drawHeat(canvas, photo, map) {
   context.fillRect(0, 0, canvas.width, canvas.height);
   // Of a selection the network saw a part of the photo, and the cells are of that part.
   const { x0, y0, x1, y1 } = map.rect;
-  context.drawImage(cells(map), x0 * canvas.width, y0 * canvas.height, (x1 - x0) * canvas.width, (y1 - y0) * canvas.height);
+  const { width, height } = canvas;
+  context.drawImage(cells(map), x0 * width, y0 * height, (x1 - x0) * width, (y1 - y0) * height);
 }
 
 /**

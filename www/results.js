@@ -73,7 +73,8 @@ export class ResultList {
     this.heading = h(level, { class: 'list-title' });
     this.note = h('p', { class: 'list-note' });
     this.grid = h('ol', { class: 'grid', part: 'list' });
-    this.element = h('section', { class: 'list' }, h('header', { class: 'list-head' }, this.heading, this.note), this.grid);
+    const head = h('header', { class: 'list-head' }, this.heading, this.note);
+    this.element = h('section', { class: 'list' }, head, this.grid);
   }
 
   /** How many products are shown. */
@@ -125,8 +126,9 @@ export class ResultList {
       this.grid.classList.add('waiting');
       return;
     }
-    this.grid.replaceChildren(...Array.from({ length: count }, () => h('li', { class: 'card ghost', 'aria-hidden': 'true' },
-      h('span', { class: 'tile' }), h('span', { class: 'bone' }), h('span', { class: 'bone short' }))));
+    const ghost = () => h('li', { class: 'card ghost', 'aria-hidden': 'true' },
+      h('span', { class: 'tile' }), h('span', { class: 'bone' }), h('span', { class: 'bone short' }));
+    this.grid.replaceChildren(...Array.from({ length: count }, ghost));
   }
 
   /** @param {Hit} hit */
@@ -143,12 +145,21 @@ export class ResultList {
     if (actions.like && actions.unlike) {
       const { like, unlike } = actions;
       tools.append(
-        h('button', { type: 'button', class: 'mini like', title: labels.moreLike, 'aria-label': `${labels.moreLike}: ${product.title}`, onclick: () => like(hit) }, icon('up')),
-        h('button', { type: 'button', class: 'mini unlike', title: labels.lessLike, 'aria-label': `${labels.lessLike}: ${product.title}`, onclick: () => unlike(hit) }, icon('down')),
+        h('button', {
+          type: 'button', class: 'mini like', title: labels.moreLike,
+          'aria-label': `${labels.moreLike}: ${product.title}`,
+          onclick: () => like(hit),
+        }, icon('up')),
+        h('button', {
+          type: 'button', class: 'mini unlike', title: labels.lessLike,
+          'aria-label': `${labels.lessLike}: ${product.title}`,
+          onclick: () => unlike(hit),
+        }, icon('down')),
       );
     }
     tools.append(h('button', {
-      type: 'button', class: 'mini', title: labels.searchSimilar, 'aria-label': fill(labels.similarToThis, { title: product.title }),
+      type: 'button', class: 'mini', title: labels.searchSimilar,
+      'aria-label': fill(labels.similarToThis, { title: product.title }),
       onclick: () => actions.similar(hit),
     }, icon('similar')));
     const card = h('li', { class: 'card', part: 'card' },
@@ -160,7 +171,9 @@ export class ResultList {
         h('span', { class: 'score', part: 'score' })),
       h('p', { class: 'likeness', part: 'likeness' }),
       h('p', { class: 'price', part: 'price' }, priceOf(product, labels)),
-      h('p', { class: 'availability', part: 'availability', 'data-availability': product.availability ?? '' }, availabilityOf(product, labels)));
+      h('p', {
+        class: 'availability', part: 'availability', 'data-availability': product.availability ?? '',
+      }, availabilityOf(product, labels)));
     card.dataset.id = hit.id;
     card.addEventListener('pointerenter', () => actions.peek(hit, card));
     card.addEventListener('pointerleave', () => actions.peek(hit, null));
@@ -183,7 +196,8 @@ export class ResultList {
     const tile = card.querySelector('.tile');
     if (tile && card.dataset.image !== shown) {
       card.dataset.image = shown;
-      tile.replaceChildren(picture(actions.picture(hit.product, hit.image), { alt: '', loading: 'lazy', decoding: 'async', draggable: false }));
+      const source = actions.picture(hit.product, hit.image);
+      tile.replaceChildren(picture(source, { alt: '', loading: 'lazy', decoding: 'async', draggable: false }));
     }
     const score = card.querySelector('.score');
     if (score instanceof HTMLElement) {
@@ -202,7 +216,9 @@ export class ResultList {
     if (badge) {
       const change = mark?.change ?? 'same';
       card.dataset.change = mark ? change : '';
-      badge.textContent = !mark || change === 'same' ? '' : change === 'new' ? labels.new : change === 'gone' ? labels.gone
+      badge.textContent = !mark || change === 'same' ? ''
+        : change === 'new' ? labels.new
+        : change === 'gone' ? labels.gone
         : `${change === 'up' ? '↑' : '↓'} ${mark.by}`;
       if (mark && (change === 'up' || change === 'down')) {
         badge.setAttribute('role', 'img');
@@ -237,9 +253,11 @@ function move(cards, places) {
   const seen = (/** @type {DOMRect} */ { top, bottom }) => bottom > 0 && top < innerHeight;
   for (const { card, from, to } of moves) {
     if (!seen(to) && !(from && seen(from))) continue;
-    if (!from) card.animate({ opacity: [0, 1], transform: ['translateY(8px)', 'none'] }, { duration: 220, easing: 'ease-out' });
-    else if (from.left !== to.left || from.top !== to.top) {
-      card.animate({ transform: [`translate(${from.left - to.left}px, ${from.top - to.top}px)`, 'none'] }, { duration: 320, easing: 'cubic-bezier(.2, .7, .2, 1)' });
+    if (!from) {
+      card.animate({ opacity: [0, 1], transform: ['translateY(8px)', 'none'] }, { duration: 220, easing: 'ease-out' });
+    } else if (from.left !== to.left || from.top !== to.top) {
+      const start = `translate(${from.left - to.left}px, ${from.top - to.top}px)`;
+      card.animate({ transform: [start, 'none'] }, { duration: 320, easing: 'cubic-bezier(.2, .7, .2, 1)' });
     }
   }
 }

@@ -145,12 +145,12 @@ pub(super) fn silhouette(picture: &Picture) -> Vec<bool> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::cli::random::mixed;
 
     /// A black ring on white: its inside is not ground.
-    fn ring(side: u32) -> Picture {
+    pub(in crate::cli) fn ring(side: u32) -> Picture {
         let middle = side as f32 / 2.0;
         let rgb = (0..side * side)
             .flat_map(|i| {

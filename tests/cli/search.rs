@@ -21,7 +21,8 @@ fn queries_in_json_filter_and_move() {
         reachable.extend(others.map(|id| id.as_str().unwrap().to_owned()));
     }
     assert!(ids(&each).iter().all(|id| reachable.contains(id)), "{reachable:?}");
-    let toward = r#"{"productId":"p4","k":8,"toward":[{"from":{"column":"category","value":"Discs"},"to":{"column":"category","value":"Stripes"},"strength":0.9}]}"#;
+    let toward = r#"{"productId":"p4","k":8,"toward":[{"from":{"column":"category","value":"Discs"},
+        "to":{"column":"category","value":"Stripes"},"strength":0.9}]}"#;
     let stripes = |answer: &Value| {
         let hits = answer["hits"].as_array().unwrap();
         hits.iter().filter(|h| h["product"]["category"] == "Stripes").count()
@@ -35,7 +36,8 @@ fn queries_in_json_filter_and_move() {
     assert!(
         refuse(r#"{"productId":"p4","filter":{"attributes":{"size":["L"]}}}"#).contains("size")
     );
-    assert!(refuse(r#"{"productId":"p4","toward":[{"to":{"column":"category","value":"Beds"},"strength":0.5}]}"#).contains("Beds"));
+    let beds = r#"{"productId":"p4","toward":[{"to":{"column":"category","value":"Beds"},"strength":0.5}]}"#;
+    assert!(refuse(beds).contains("Beds"));
     assert!(refuse("{").contains("cannot be read"));
 }
 

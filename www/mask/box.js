@@ -1,6 +1,6 @@
 /**
- * The box around what is selected, with handles at its corners and one that moves it: by pointer, or by arrow keys where
- * a handle has the focus. What it is dragged to becomes the selection.
+ * The box around what is selected, with handles at its corners and one that moves it: by pointer, or by arrow keys
+ * where a handle has the focus. What it is dragged to becomes the selection.
  */
 import { h, icon } from '../dom.js';
 import { fill } from '../labels.js';
@@ -35,7 +35,8 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
  * @returns {Box}
  */
 export function dragged(box, handle, dx, dy, photo) {
-  const within = (/** @type {number} */ low, /** @type {number} */ value, /** @type {number} */ high) => Math.round(Math.max(low, Math.min(value, high)));
+  /** @param {number} low @param {number} value @param {number} high */
+  const within = (low, value, high) => Math.round(Math.max(low, Math.min(value, high)));
   if (handle === 'move') {
     const x = within(-box.left, dx, photo.width - box.right);
     const y = within(-box.top, dy, photo.height - box.bottom);
@@ -70,7 +71,8 @@ export class SelectionBox {
   constructor(labels, act) {
     this.labels = labels;
     this.act = act;
-    this.element = h('div', { class: 'selection', part: 'selection', role: 'group', 'aria-label': labels.box, hidden: true },
+    const options = { class: 'selection', part: 'selection', role: 'group', 'aria-label': labels.box, hidden: true };
+    this.element = h('div', options,
       ...HANDLES.map(([handle, name]) => this.#handle(handle, labels[name])));
   }
 
@@ -127,8 +129,14 @@ export class SelectionBox {
     }));
   }
 
-  /** While it is dragged it does not follow what is selected. @param {Box|null} box @param {Size} photo */
+  /**
+   * While it is dragged it does not follow what is selected.
+   * @param {Box|null} box
+   * @param {Size} photo another object for each
+   */
   show(box, photo) {
+    // What is dragged on one photo says nothing of the next.
+    if (photo !== this.#photo) this.#drag = null;
     this.#photo = photo;
     if (!this.#drag) this.#box = box;
     this.element.hidden = this.#box === null;

@@ -1,6 +1,6 @@
 /**
- * Where a pointer is within a box, in the box's own CSS pixels, whatever lies between it and the screen: CSS zoom, scaling,
- * turning, scrolling. Three points of the box are looked up on the screen; they say how it lies there.
+ * Where a pointer is within a box, in the box's own CSS pixels, whatever lies between it and the screen: CSS zoom,
+ * scaling, turning, scrolling. Three points of the box are looked up on the screen; they say how it lies there.
  */
 import { h } from '../dom.js';
 

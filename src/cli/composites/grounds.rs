@@ -35,10 +35,6 @@ impl Grounds {
             catalogue::read(folder, &catalogue::Args::default())?;
         let say = |what: &str| output::remark(format_args!("skipped: a ground: {what}"));
         skipped.iter().for_each(|what| say(what));
-        if items.len() > MOST {
-            let (all, folder) = (items.len(), folder.display());
-            output::remark(format_args!("note: {folder}: {MOST} of {all} grounds are used"));
-        }
         let mut photos = Vec::new();
         // Spread over the folder, which may be sorted.
         let step = items.len().div_ceil(MOST).max(1);
@@ -57,13 +53,17 @@ impl Grounds {
                 format!("--grounds {}: there is no picture that can be read", folder.display()),
             ));
         }
+        photos.sort_by_key(|photo| photo.0);
+        photos.dedup_by_key(|photo| photo.0);
+        if step > 1 {
+            let (used, all, folder) = (photos.len(), items.len(), folder.display());
+            output::remark(format_args!("note: {folder}: {used} of {all} grounds are used"));
+        }
         if photos.len() == 1 {
             output::remark(format_args!(
                 "note: all composites lie over one ground, whose look is learnt as well: give a dozen"
             ));
         }
-        photos.sort_by_key(|photo| photo.0);
-        photos.dedup_by_key(|photo| photo.0);
         Ok(Self::Photos(photos))
     }
 

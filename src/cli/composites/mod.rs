@@ -5,6 +5,7 @@
 mod grounds;
 mod textures;
 
+use std::cell::LazyCell;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
@@ -22,7 +23,7 @@ use crate::error::Result;
 use crate::image::Picture;
 pub(super) use grounds::Grounds;
 
-/// Side of a copy in pixels: no network that is calibrated for browsers sees more.
+/// Side of a copy in pixels; networks see it resized to their own input.
 const SIDE: u32 = 320;
 /// More copies say nothing new, and each takes an embedding.
 const MOST: usize = 6000;
@@ -82,13 +83,14 @@ impl Copies {
             .par_iter()
             .map(|&product| {
                 let id = ids[product as usize];
-                let mut cut = Lazy::new(|| {
+                // Cut out once for all copies, and not at all if these are remembered.
+                let cut = LazyCell::new(|| {
                     let (_, picture) = pictures.main(products[product as usize]).ok()?;
                     CutOut::new(&picture, true)
                 });
                 let mut all = Vec::new();
                 for copy in 0..count {
-                    let look = see(networks, state, grounds, (id, copy), &mut cut)?;
+                    let look = see(networks, state, grounds, (id, copy), &cut)?;
                     if let Some(features) = look {
                         all.push((product, features));
                     }
@@ -128,37 +130,18 @@ fn chosen(ids: &[PictureId], count: u8) -> Vec<u32> {
     order
 }
 
-/// A value that is computed when it is first asked for.
-struct Lazy<T, F: FnOnce() -> T> {
-    make: Option<F>,
-    made: Option<T>,
-}
-
-impl<T, F: FnOnce() -> T> Lazy<T, F> {
-    fn new(make: F) -> Self {
-        Self { make: Some(make), made: None }
-    }
-
-    fn get(&mut self) -> Option<&T> {
-        if let Some(make) = self.make.take() {
-            self.made = Some(make());
-        }
-        self.made.as_ref()
-    }
-}
-
 fn see<F: FnOnce() -> Option<CutOut>>(
     networks: &Networks,
     state: Option<&State>,
     grounds: &Grounds,
     (id, copy): (PictureId, u8),
-    cut: &mut Lazy<Option<CutOut>, F>,
+    cut: &LazyCell<Option<CutOut>, F>,
 ) -> Result<Option<Vec<f32>>> {
     let seed = seed(id, copy);
     let key = hash(&[b"copy", &[VERSION, copy], &id.0, &grounds.id(seed)]);
-    remembered(networks, state, PictureId(key), || match cut.get() {
-        Some(Some(cut)) => composite(cut, &grounds.picture(seed)?, seed).map(Some),
-        _ => Ok(None),
+    remembered(networks, state, PictureId(key), || match &**cut {
+        Some(cut) => composite(cut, &grounds.picture(seed)?, seed).map(Some),
+        None => Ok(None),
     })
 }
 

@@ -108,19 +108,7 @@ fn grown(outline: &[bool], side: u32, (left, top): (u32, u32), size: u32, grow: 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A black ring on white: its inside is not ground.
-    fn ring(side: u32) -> Picture {
-        let middle = side as f32 / 2.0;
-        let rgb = (0..side * side)
-            .flat_map(|i| {
-                let (x, y) = ((i % side) as f32 + 0.5 - middle, (i / side) as f32 + 0.5 - middle);
-                let radius = x.hypot(y) / middle;
-                [if (0.4..0.8).contains(&radius) { 0 } else { 255 }; 3]
-            })
-            .collect();
-        Picture::from_rgb(side, side, rgb).unwrap()
-    }
+    use crate::cli::cutout::tests::ring;
 
     #[test]
     fn the_mask_covers_all_that_was_pasted_and_a_little_more() {

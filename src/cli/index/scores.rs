@@ -15,6 +15,8 @@ use crate::manifest::Scores;
 const HELD: usize = 5;
 /// Fewer trials tell nothing.
 const LEAST: usize = 50;
+/// More tell nothing new, and each looks at the whole catalogue.
+const MOST: usize = 400;
 /// Of things that are there, this share may be told that they are not.
 const WRONGLY_SAID: f64 = 0.1;
 /// Of what is called the same, this share has to be.
@@ -45,6 +47,7 @@ pub(super) fn learn(
     if asking.len() < LEAST {
         return Ok(None);
     }
+    let asking: Vec<usize> = asking.iter().copied().step_by(asking.len().div_ceil(MOST)).collect();
     let train: Vec<usize> = (0..products.len()).filter(|&product| !held[product]).collect();
     let (projection, _) = material.learn(&train, products, args)?;
     let embed = |rows: &[Vec<f32>]| -> Result<Vec<Embedding>> {
