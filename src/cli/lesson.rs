@@ -27,9 +27,10 @@ pub(super) const POWER: f32 = 0.5;
 #[derive(clap::Args, Clone)]
 pub(super) struct Args {
     /// A stronger network, prepared as well, that only this machine runs: the embeddings learn to
-    /// see its neighbours.
-    #[arg(long)]
-    pub(super) teacher: Option<PathBuf>,
+    /// see its neighbours. Repeat for several, whose views are joined; those that do not help
+    /// products held out are left out.
+    #[arg(long = "teacher", value_name = "TEACHER")]
+    pub(super) teachers: Vec<PathBuf>,
     /// A column to learn from: products that share its values move together, if that holds for
     /// products held out. Repeat or separate by comma. `title` means the title's words.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
@@ -49,12 +50,12 @@ impl Args {
     /// The same without teacher, columns and copies.
     pub(super) fn plain(&self) -> Self {
         let composites = composites::Args::none();
-        Self { teacher: None, learn_from: Vec::new(), composites, ..self.clone() }
+        Self { teachers: Vec::new(), learn_from: Vec::new(), composites, ..self.clone() }
     }
 
     /// Whether more is learnt from than the pictures.
     pub(super) fn is_plain(&self) -> bool {
-        self.teacher.is_none() && self.learn_from.is_empty() && self.composites.composites == 0
+        self.teachers.is_empty() && self.learn_from.is_empty() && self.composites.composites == 0
     }
 
     /// The memory that is asked for, if one is.
@@ -69,13 +70,14 @@ pub(super) struct Networks {
     /// The own network's file.
     pub(super) bytes: Vec<u8>,
     own_id: [u8; 32],
-    teacher: Option<([u8; 32], Network)>,
+    teachers: Vec<([u8; 32], Network)>,
 }
 
 /// What the networks see in a picture.
 pub(super) struct Seen {
     own: Vec<f32>,
-    teacher: Option<Vec<f32>>,
+    /// By teacher.
+    teachers: Vec<Vec<f32>>,
 }
 
 impl Networks {
@@ -84,37 +86,42 @@ impl Networks {
         let load = |path: &PathBuf, bytes: &[u8]| {
             Network::load(bytes.to_vec()).map_err(|e| e.at(path.display()))
         };
-        let teacher = args
-            .teacher
-            .as_ref()
-            .map(|path| {
-                let bytes = files::read_network(path)?;
-                Ok::<_, Error>((Sha256::digest(&bytes).into(), load(path, &bytes)?))
-            })
-            .transpose()?;
+        let mut teachers: Vec<([u8; 32], Network)> = Vec::new();
+        for path in &args.teachers {
+            let bytes = files::read_network(path)?;
+            let id = Sha256::digest(&bytes).into();
+            if teachers.iter().any(|(there, _)| *there == id) {
+                output::remark(format_args!(
+                    "note: {} is a teacher already: it counts once",
+                    path.display()
+                ));
+                continue;
+            }
+            teachers.push((id, load(path, &bytes)?));
+        }
         let own_id = Sha256::digest(&bytes).into();
-        Ok(Self { own: load(own, &bytes)?, own_id, bytes, teacher })
+        Ok(Self { own: load(own, &bytes)?, own_id, bytes, teachers })
     }
 
     /// The SHA-256 of their files, the own one's first.
     pub(super) fn ids(&self) -> impl Iterator<Item = &[u8; 32]> {
-        std::iter::once(&self.own_id).chain(self.teacher.iter().map(|(id, _)| id))
+        std::iter::once(&self.own_id).chain(self.teachers.iter().map(|(id, _)| id))
     }
 
     /// What they saw in a picture, if all of them have.
     pub(super) fn remembered(&self, state: &State, id: PictureId) -> Option<Seen> {
         let own = self.own_remembered(state, id)?;
-        let teacher = match &self.teacher {
-            None => None,
-            Some((teacher, network)) => Some(state.features(teacher, id, network.spec().dim())?),
+        let of = |(teacher, network): &([u8; 32], Network)| {
+            state.features(teacher, id, network.spec().dim())
         };
-        Some(Seen { own, teacher })
+        let teachers = self.teachers.iter().map(of).collect::<Option<_>>()?;
+        Some(Seen { own, teachers })
     }
 
     /// Lets them remember what they saw in a picture.
     pub(super) fn remember(&self, state: &State, id: PictureId, seen: &Seen) -> Result<()> {
         self.own_remember(state, id, &seen.own)?;
-        if let (Some((teacher, _)), Some(features)) = (&self.teacher, &seen.teacher) {
+        for ((teacher, _), features) in self.teachers.iter().zip(&seen.teachers) {
             state.keep_features(teacher, id, features)?;
         }
         Ok(())
@@ -125,8 +132,8 @@ impl Networks {
         let taught = |(_, network): &([u8; 32], Network)| {
             pooled_features(network, &resize(picture, network.spec().input.size)?, None)
         };
-        let teacher = self.teacher.as_ref().map(taught).transpose()?;
-        Ok(Seen { own: self.own_look(picture)?, teacher })
+        let teachers = self.teachers.iter().map(taught).collect::<Result<_>>()?;
+        Ok(Seen { own: self.own_look(picture)?, teachers })
     }
 
     /// What the own network saw in a picture, if it has.
@@ -191,16 +198,24 @@ impl Networks {
         owners: Owners,
         groups: &[Option<&str>],
     ) -> Material {
-        let teacher = self.teacher.as_ref().map(|(_, network)| network.spec());
-        let (pooled, taught): (Vec<_>, Vec<_>) =
-            seen.into_iter().map(|s| (s.own, s.teacher)).unzip();
+        let taught = |(_, network): &([u8; 32], Network)| Taught {
+            name: network.spec().name.clone(),
+            blocks: blocks(network.spec()),
+            pooled: Vec::with_capacity(seen.len()),
+        };
+        let mut teachers: Vec<Taught> = self.teachers.iter().map(taught).collect();
+        let mut pooled = Vec::with_capacity(seen.len());
+        for seen in seen {
+            pooled.push(seen.own);
+            let theirs = teachers.iter_mut().zip(seen.teachers);
+            theirs.for_each(|(teacher, features)| teacher.pooled.push(features));
+        }
         Material {
             pooled,
             owners,
             units: units(groups),
             blocks: blocks(self.own.spec()),
-            taught: taught.into_iter().flatten().collect(),
-            teacher: teacher.map(|spec| (spec.name.clone(), blocks(spec))),
+            teachers,
             copies: Copies::default(),
         }
     }
@@ -224,11 +239,18 @@ pub(super) struct Material {
     /// By product, what it must not be torn apart from in a held-out check: the first of its variants.
     pub(super) units: Vec<u32>,
     pub(super) blocks: Vec<Block>,
-    /// The teacher's, as many or none.
-    taught: Vec<Vec<f32>>,
-    teacher: Option<(String, Vec<Block>)>,
+    teachers: Vec<Taught>,
     /// Of main pictures, over other grounds.
     pub(super) copies: Copies,
+}
+
+/// What a teacher sees of a catalogue's pictures.
+#[derive(Clone)]
+struct Taught {
+    name: String,
+    blocks: Vec<Block>,
+    /// By picture.
+    pooled: Vec<Vec<f32>>,
 }
 
 impl Material {
@@ -262,8 +284,7 @@ impl Material {
             owners: Owners::single(self.owners.products())?,
             units: self.units.clone(),
             blocks: self.blocks.clone(),
-            taught: of(&self.taught),
-            teacher: self.teacher.clone(),
+            teachers: self.taught(&of),
             copies: self.copies.clone(),
         })
     }
@@ -275,15 +296,21 @@ impl Material {
             owners: Owners::single(plan.len())?,
             units: (0..plan.len() as u32).collect(),
             blocks: self.blocks.clone(),
-            taught: if self.taught.is_empty() { Vec::new() } else { grow(&self.taught, plan) },
-            teacher: self.teacher.clone(),
+            teachers: self.taught(&|pooled| grow(pooled, plan)),
             copies: Copies::default(),
         })
     }
 
+    /// The teachers, with other pictures made of theirs.
+    fn taught(&self, of: &dyn Fn(&[Vec<f32>]) -> Vec<Vec<f32>>) -> Vec<Taught> {
+        let teacher = |t: &Taught| Taught { pooled: of(&t.pooled), ..t.clone() };
+        self.teachers.iter().map(teacher).collect()
+    }
+
     /// Bytes that the features take.
     pub(super) fn bytes(&self) -> usize {
-        self.pooled.iter().chain(&self.taught).map(|row| size_of_val(row.as_slice())).sum()
+        let taught = self.teachers.iter().flat_map(|teacher| &teacher.pooled);
+        self.pooled.iter().chain(taught).map(|row| size_of_val(row.as_slice())).sum()
     }
 
     /// Learns a projection from the products in `rows`, with all their pictures, and from what
@@ -308,8 +335,17 @@ impl Material {
             .collect();
         let owners: Vec<u32> = pictures.iter().map(|p| p.0).collect();
         let pooled: Vec<&[f32]> = pictures.iter().map(|p| self.pooled[p.1].as_slice()).collect();
-        let taught: Vec<&[f32]> =
-            pictures.iter().filter_map(|p| self.taught.get(p.1)).map(Vec::as_slice).collect();
+        // A plain recipe has no teacher, even where one has looked.
+        let teachers = if args.teachers.is_empty() { &[] } else { &self.teachers[..] };
+        let taught: Vec<Vec<&[f32]>> = teachers
+            .iter()
+            .map(|teacher| pictures.iter().map(|p| teacher.pooled[p.1].as_slice()).collect())
+            .collect();
+        let teachers: Vec<Teacher<'_>> = teachers
+            .iter()
+            .zip(&taught)
+            .map(|(t, pooled)| Teacher { name: &t.name, pooled, blocks: &t.blocks })
+            .collect();
         let units: Vec<u32> = rows.iter().map(|&row| self.units[row]).collect();
         // The place of each product's main picture among those that are learnt from.
         let mut places = vec![None; self.owners.products()];
@@ -324,15 +360,13 @@ impl Material {
         let (of, copied): (Vec<u32>, Vec<&[f32]>) = copies
             .filter_map(|(&product, row)| Some((places[product as usize]?, row.as_slice())))
             .unzip();
-        // A plain recipe has no teacher, even where one has looked.
-        let teacher = self.teacher.as_ref().filter(|_| args.teacher.is_some());
         let lesson = Lesson {
             pooled: &pooled,
             owners: &owners,
             units: &units,
             blocks: &self.blocks,
             copies: learn::Copies { pooled: &copied, of: &of },
-            teacher: teacher.map(|(name, blocks)| Teacher { name, pooled: &taught, blocks }),
+            teachers: &teachers,
             columns: &columns,
         };
         learn::learn(

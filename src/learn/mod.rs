@@ -3,8 +3,9 @@
 //! Three things can be learnt from, and what is there is joined:
 //!
 //! - the pictures alone: principal components with partial whitening ([`pca_whitening`]);
-//! - a teacher, a stronger network that only the indexing machine runs: ridge regression from our
-//!   features to its embeddings of the same pictures, so that our neighbours become its neighbours;
+//! - teachers, stronger networks that only the indexing machine runs: ridge regression from our
+//!   features to their embeddings of the same pictures, each counting the same, so that our
+//!   neighbours become theirs;
 //! - columns of the catalogue, such as its categories: ridge regression to what the products share.
 //!
 //! Copies of products over other grounds, as in photos from life, teach to pass over the ground: what
@@ -18,6 +19,7 @@
 //! that has one, in every mean, regression and check. Where the pictures differ too little for any
 //! of this, features are taken as they are.
 
+mod choice;
 mod columns;
 mod drift;
 mod pca;
@@ -32,12 +34,13 @@ use lookalike_linalg::Matrix;
 use crate::error::{Error, ErrorKind, Result};
 use crate::projection::{self, Block, Projection};
 
+use choice::{Choice, View};
 pub use columns::Column;
 pub use drift::explained;
 pub use pca::pca_whitening;
 pub use recipe::{ColumnRecipe, CompositesRecipe, Method, Recipe, TeacherRecipe};
 use samples::{Samples, Shares, Targets, beside, unit_columns};
-use trial::{Embeddings, Judged, Part, Trial};
+use trial::Trial;
 pub use variants::{Alike, difference_hash, variants};
 
 /// Catalogues smaller than this teach nothing that holds for the next picture.
@@ -104,8 +107,8 @@ pub struct Lesson<'a> {
     pub blocks: &'a [Block],
     /// The same products over other grounds.
     pub copies: Copies<'a>,
-    /// A stronger network.
-    pub teacher: Option<Teacher<'a>>,
+    /// Stronger networks, whose views are joined.
+    pub teachers: &'a [Teacher<'a>],
     /// What the shop knows of its products.
     pub columns: &'a [Column],
 }
@@ -128,13 +131,12 @@ pub fn learn(lesson: &Lesson<'_>, options: LearnOptions) -> Result<(Projection, 
     let samples = Samples::new(&rows, lesson.blocks, &shares);
     let mut recipe = Recipe::default();
     let wanted =
-        lesson.teacher.is_some() || !lesson.columns.is_empty() || !lesson.copies.of.is_empty();
-    let mut parts: Vec<(Matrix, f64)> = Vec::new();
-    let mut taught = false;
-
+        !lesson.teachers.is_empty() || !lesson.columns.is_empty() || !lesson.copies.of.is_empty();
     if !enough_differ(lesson.pooled) || !samples.vary() {
         return as_they_are(lesson, options, recipe);
     }
+    let mut parts: Vec<(Matrix, f64)> = Vec::new();
+    let mut whitening = Some(options.whitening);
     if wanted && lesson.units.len() < MIN_PRODUCTS {
         recipe.notes.push(format!(
             "{} products are too few to learn from a teacher, columns or copies, {MIN_PRODUCTS} are \
@@ -142,123 +144,47 @@ pub fn learn(lesson: &Lesson<'_>, options: LearnOptions) -> Result<(Projection, 
             lesson.units.len()
         ));
     } else if wanted {
-        let trial = Trial::new(&samples, lesson.units, &clean, pictures);
-        let principal = Part::Principal(options.dim, options.whitening);
-        let plain = trial.embed(&[(principal, 1.0)]);
-        let mut base = (principal, 1.0);
-        let mut strength = STRENGTHS[STRENGTHS.len() / 2];
-
-        let target = lesson.teacher.and_then(|teacher| {
-            let target = target_of(teacher.pooled, teacher.blocks, &own, &clean);
-            if target.is_none() {
-                recipe
-                    .notes
-                    .push(format!("{} sees no difference between the pictures", teacher.name));
-            }
-            Some((teacher.name, target?))
-        });
-        // Without a teacher, the network itself says what a copy should look like: its own picture.
-        let own_target = (target.is_none() && trial.has_copies())
-            .then(|| target_of(lesson.pooled, lesson.blocks, &own, &clean))
-            .flatten();
-        let target = match (&target, &own_target) {
-            (Some((name, target)), _) => Some((Some(*name), target)),
-            (None, Some(target)) => Some((None, target)),
-            (None, None) => None,
-        };
-        if let Some((name, target)) = target {
-            let judge = |ours: &Embeddings| trial.judge(ours, target);
-            let without = plain.as_ref().map(judge);
-            let tried = STRENGTHS.into_iter().filter_map(|strength| {
-                let ours = trial.embed(&[(Part::Ridge(target, strength), 1.0)])?;
-                Some((strength, judge(&ours)))
-            });
-            // Of equals the first, which is the stronger regularisation. What the network itself
-            // sees of pictures alone agrees with itself best: only what copies find counts then.
-            let value = |judged: &Judged| match (name, judged.found) {
-                (None, Some(found)) => found,
-                _ => judged.overall(),
-            };
-            let best = tried
-                .reduce(|best, next| if value(&next.1) > value(&best.1) { next } else { best });
-            let before = without.as_ref().map_or(0.0, value);
-            match best.filter(|(_, judged)| value(judged) > before) {
-                Some((best, judged)) => {
-                    (strength, base, taught) = (best, (Part::Ridge(target, best), 1.0), true);
-                    parts.push((solve(&samples, target, best)?, 1.0));
-                    let without = without.unwrap_or(Judged { agreement: 0.0, found: None });
-                    recipe.teacher = name.map(|name| TeacherRecipe {
-                        name: name.to_owned(),
-                        strength: best,
-                        agreement: judged.agreement,
-                        agreement_without: without.agreement,
-                    });
-                    recipe.composites = judged.found.map(|found| CompositesRecipe {
-                        copies: copied.len(),
-                        strength: best,
-                        found,
-                        found_without: without.found.unwrap_or(0.0),
-                    });
+        let views: Vec<View<'_>> = lesson
+            .teachers
+            .iter()
+            .filter_map(|teacher| {
+                let view = View::of(teacher.name, teacher.pooled, teacher.blocks, &own, &clean);
+                if view.is_none() {
+                    let what = format!("{} sees no difference between the pictures", teacher.name);
+                    recipe.notes.push(what);
                 }
-                None => recipe.notes.push(match name {
-                    Some(name) => format!(
-                        "{name} is not used: for products held out, its neighbours are found no \
-                         better"
-                    ),
-                    None => {
-                        "composites are not used: products held out are found in them no better"
-                            .to_owned()
-                    }
-                }),
-            }
-        }
-
-        let shared: Vec<Option<Targets<'_>>> =
+                view
+            })
+            .collect();
+        let trial = Trial::new(&samples, lesson.units, &clean, pictures);
+        let columns: Vec<Option<Targets<'_>>> =
             lesson.columns.iter().map(|c| Some(Targets::Labels(c.shared()?, &shares))).collect();
-        let mut accepted = vec![base];
-        let mut ours = if taught { trial.embed(&accepted) } else { plain };
-        for (column, labels) in lesson.columns.iter().zip(&shared) {
-            let Some(labels) = labels else {
-                recipe.notes.push(format!(
-                    "the column {:?} is not used: no value is shared by some products and not by all",
-                    column.name
-                ));
-                continue;
-            };
-            let mut more = accepted.clone();
-            more.push((Part::Ridge(labels, strength), COLUMN_WEIGHT));
-            let tried = trial.embed(&more);
-            let likeness = |ours: &Option<Embeddings>| {
-                ours.as_ref().map_or(0.0, |ours| trial.likeness(ours, labels))
-            };
-            let (without, with) = (likeness(&ours), likeness(&tried));
-            let used = with > without;
-            if used {
-                (accepted, ours) = (more, tried);
-                parts.push((solve(&samples, labels, strength)?, COLUMN_WEIGHT));
-            } else {
-                recipe.notes.push(format!(
-                    "the column {:?} is not used: products held out gain nothing by it",
-                    column.name
-                ));
-            }
-            recipe.columns.push(ColumnRecipe {
-                name: column.name.clone(),
-                used,
-                held_out: with,
-                held_out_without: without,
-            });
+        // Without a teacher, the network itself says what a copy should look like: its own picture.
+        let itself = (views.is_empty() && trial.has_copies())
+            .then(|| View::of("", lesson.pooled, lesson.blocks, &own, &clean))
+            .flatten();
+        let mut choice = Choice::components(&trial, copied.len(), options);
+        let teachers = choice.teachers(&views, &mut recipe);
+        if let Some((views, joined)) = &teachers {
+            choice.follow(joined, views, &mut recipe);
+        } else if let Some(itself) = &itself {
+            choice.follow_itself(itself.targets(), &mut recipe);
         }
+        choice.columns(lesson.columns, &columns, &mut recipe);
+        for (targets, strength, weight) in choice.regressions() {
+            parts.push((solve(&samples, targets, strength)?, weight));
+        }
+        whitening = choice.whitening();
     }
 
-    let linear = !parts.is_empty();
-    if !taught {
+    let (linear, taught) = (!parts.is_empty(), whitening.is_none());
+    if let Some(whitening) = whitening {
         let clean = Samples::new(lesson.pooled, lesson.blocks, &own);
-        let components = pca::components(&clean, options)?;
+        let components = pca::components(&clean, LearnOptions { whitening, ..options })?;
         let Some(components) = components.filter(|c| c.cols() >= MIN_COMPONENTS) else {
             return as_they_are(lesson, options, recipe);
         };
-        recipe.whitening = Some(options.whitening);
+        recipe.whitening = Some(whitening);
         if !linear {
             recipe.projection = Method::Principal;
             return Ok((finish(&clean, lesson.blocks, &components)?, recipe));
@@ -306,10 +232,9 @@ fn check(lesson: &Lesson<'_>) -> Result<()> {
     if pictures == 0 {
         return Err(Error::new(ErrorKind::BadCatalog, "there are no pictures to learn from"));
     }
-    let teacher = lesson.teacher;
     let fits = lesson.owners.len() == pictures
         && lesson.owners.iter().all(|&owner| (owner as usize) < products)
-        && teacher.is_none_or(|t| t.pooled.len() == pictures)
+        && lesson.teachers.iter().all(|t| t.pooled.len() == pictures)
         && lesson.copies.of.len() == lesson.copies.pooled.len()
         && lesson.copies.of.iter().all(|&row| (row as usize) < pictures)
         && lesson.columns.iter().all(|column| column.len() == products);
@@ -321,8 +246,9 @@ fn check(lesson: &Lesson<'_>) -> Result<()> {
     }
     let own = [lesson.pooled, lesson.copies.pooled];
     let own = own.into_iter().map(|pooled| ("the network", pooled, lesson.blocks));
+    let teachers = lesson.teachers.iter().map(|t| (t.name, t.pooled, t.blocks));
     let owner = |row: usize| lesson.owners.get(row).map_or(0, |owner| owner + 1);
-    for (who, pooled, blocks) in own.chain(teacher.map(|t| (t.name, t.pooled, t.blocks))) {
+    for (who, pooled, blocks) in own.chain(teachers) {
         let dim: usize = blocks.iter().map(|b| b.dim).sum();
         if let Some(row) = pooled.iter().position(|p| p.len() != dim) {
             return Err(Error::new(
@@ -342,19 +268,6 @@ fn check(lesson: &Lesson<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What pictures are regressed to: a network's views of them along their principal directions, at
-/// most 256; `None` if all are the same. `of` is each row's picture.
-fn target_of<'a>(
-    pooled: &'a [&'a [f32]],
-    blocks: &'a [Block],
-    shares: &'a Shares,
-    of: &'a [usize],
-) -> Option<Targets<'a>> {
-    let samples = Samples::new(pooled, blocks, shares);
-    let (variances, directions) = samples.principal(TARGET_DIM)?;
-    (!variances.is_empty()).then_some(Targets::Projected(samples, directions, of))
 }
 
 fn solve(samples: &Samples<'_>, targets: &Targets<'_>, strength: f64) -> Result<Matrix> {

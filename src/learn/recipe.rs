@@ -50,9 +50,9 @@ pub struct Recipe {
     /// Composites that were learnt from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub composites: Option<CompositesRecipe>,
-    /// The teacher that was learnt from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub teacher: Option<TeacherRecipe>,
+    /// The teachers that were learnt from, joined.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<TeacherRecipe>,
     /// The columns that were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ColumnRecipe>,

@@ -87,6 +87,8 @@ pub(super) enum Targets<'a> {
     Projected(Samples<'a>, Matrix, &'a [usize]),
     /// What products share, and whose rows are.
     Labels(Labels, &'a Shares),
+    /// Several side by side, each scaled.
+    Beside(Vec<(&'a Targets<'a>, f64)>),
 }
 
 impl Targets<'_> {
@@ -102,6 +104,11 @@ impl Targets<'_> {
                     rows.iter().map(|&row| shares.owner(row) as usize).collect();
                 labels.rows(&owners)
             }
+            Self::Beside(parts) => {
+                let parts: Vec<(Matrix, f64)> =
+                    parts.iter().map(|(part, scale)| (part.rows(rows), *scale)).collect();
+                beside(&parts)
+            }
         }
     }
 
@@ -110,6 +117,12 @@ impl Targets<'_> {
         match self {
             Self::Projected(_, onto, _) => vec![0.0; onto.cols()],
             Self::Labels(labels, _) => labels.means(),
+            Self::Beside(parts) => {
+                let means = |(part, scale): &(&Targets<'_>, f64)| {
+                    part.means().into_iter().map(|mean| mean * scale).collect::<Vec<_>>()
+                };
+                parts.iter().flat_map(means).collect()
+            }
         }
     }
 }

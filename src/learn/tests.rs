@@ -71,11 +71,12 @@ fn lesson(
 ) -> Result<(Projection, Recipe)> {
     let taught = refs(teacher.map_or(&[], |t| t.1));
     let teacher = teacher.map(|(name, _, blocks)| Teacher { name, pooled: &taught, blocks });
+    let teachers = teacher.as_slice();
     let each: Vec<u32> = (0..pooled.len() as u32).collect();
     let (owners, units) = (each.as_slice(), each.as_slice());
     let pooled = &refs(pooled);
     let lesson =
-        Lesson { pooled, owners, units, blocks, copies: Copies::default(), teacher, columns };
+        Lesson { pooled, owners, units, blocks, copies: Copies::default(), teachers, columns };
     learn(&lesson, LearnOptions::default())
 }
 
@@ -85,7 +86,7 @@ fn lesson_of<'a>(
     units: &'a [u32],
     blocks: &'a [Block],
 ) -> Lesson<'a> {
-    Lesson { pooled, owners, units, blocks, copies: Copies::default(), teacher: None, columns: &[] }
+    Lesson { pooled, owners, units, blocks, copies: Copies::default(), teachers: &[], columns: &[] }
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_teacher_helps_products_that_were_not_learnt_from() {
     assert_eq!((recipe.projection, recipe.notes.len()), (Method::Principal, 0));
     let (learnt, recipe) = lesson(&all[..120], &blocks, Some(teacher), &[]).unwrap();
     assert_eq!(recipe.projection, Method::Ridge);
-    let followed = recipe.teacher.unwrap();
+    let [followed] = &recipe.teachers[..] else { panic!("{recipe:?}") };
     assert!(followed.agreement > followed.agreement_without, "{followed:?}");
     let (before, after) = (purity(&plain, &all, 120), purity(&learnt, &all, 120));
     assert!(after > before + 0.1, "{before} {after}");
@@ -139,12 +140,41 @@ fn small_catalogues_fall_back_and_say_so() {
 }
 
 #[test]
+fn several_teachers_are_joined_and_those_that_mislead_are_left_out() {
+    let (all, taught) = (ours(120), teachers(120));
+    let (blocks, theirs) = ([block(DIM)], [block(4)]);
+    let blurred = |at: usize, row: &[f32]| -> Vec<f32> {
+        row.iter().enumerate().map(|(d, x)| 3.0 * x + noise(500_000 + at * 4 + d)).collect()
+    };
+    // The second sees what the first does, less clearly and in larger numbers.
+    let other: Vec<Vec<f32>> =
+        taught.iter().enumerate().map(|(at, row)| blurred(at, row)).collect();
+    // The third sees each picture as something else, whatever it shows.
+    let nothing: Vec<Vec<f32>> =
+        (0..120).map(|at| (0..4).map(|d| noise(900_000 + at * 4 + d)).collect()).collect();
+    let (pooled, each): (Vec<&[f32]>, Vec<u32>) = (refs(&all), (0..120).collect());
+    let seen = [refs(&taught), refs(&other), refs(&nothing)];
+    let teacher = |name, at: usize| Teacher { name, pooled: &seen[at], blocks: &theirs };
+    let of = |teachers: &[Teacher<'_>]| {
+        let lesson = Lesson { teachers, ..lesson_of(&pooled, &each, &each, &blocks) };
+        learn(&lesson, LearnOptions::default()).unwrap()
+    };
+    let (projection, recipe) = of(&[teacher("a", 0), teacher("b", 1), teacher("noise", 2)]);
+    let names: Vec<&str> = recipe.teachers.iter().map(|t| t.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"], "{recipe:?}");
+    assert!(recipe.notes.iter().any(|note| note.starts_with("noise is not used")), "{recipe:?}");
+    assert!(recipe.teachers.iter().all(|t| t.agreement > t.agreement_without), "{recipe:?}");
+    assert_ne!(projection, of(&[teacher("a", 0)]).0, "both have a say");
+    assert_eq!(projection, of(&[teacher("a", 0), teacher("b", 1)]).0, "the noise has none");
+}
+
+#[test]
 fn a_teacher_that_sees_nothing_is_left_out() {
     let (all, taught) = (ours(60), vec![vec![1.0; 4]; 60]);
     let (blocks, theirs) = ([block(DIM)], [block(4)]);
     let teacher = Some(("blind", &taught[..], &theirs[..]));
     let (_, recipe) = lesson(&all, &blocks, teacher, &[]).unwrap();
-    assert_eq!((recipe.projection, recipe.teacher), (Method::Principal, None));
+    assert_eq!((recipe.projection, recipe.teachers.len()), (Method::Principal, 0));
     assert!(recipe.notes[0].contains("blind sees no difference"), "{:?}", recipe.notes);
 }
 

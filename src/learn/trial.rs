@@ -155,6 +155,17 @@ impl Trial {
         self.folds.iter().any(|fold| fold.held.copies.contains(&true))
     }
 
+    /// The agreement of neighbours that are drawn at random.
+    pub(super) fn chance(&self) -> f64 {
+        let chance = |fold: &Fold| {
+            let mut owners = fold.train.owners.clone();
+            owners.sort_unstable();
+            owners.dedup();
+            (AGREEING as f64 / owners.len().max(1) as f64).min(1.0)
+        };
+        self.folds.iter().map(chance).sum::<f64>() / self.folds.len().max(1) as f64
+    }
+
     /// What a recipe makes of every fold; `None` if it cannot be learnt.
     pub(super) fn embed(&self, recipe: &[(Part<'_>, f64)]) -> Option<Embeddings> {
         self.folds.iter().map(|fold| fold.embed(recipe)).collect::<Option<_>>().map(Embeddings)
@@ -167,7 +178,7 @@ impl Trial {
     }
 
     /// Share of the copies of products held out that have their product among their 10 nearest.
-    fn found(&self, ours: &Embeddings) -> f64 {
+    pub(super) fn found(&self, ours: &Embeddings) -> f64 {
         self.mean(ours, |fold, ours| {
             let held = unit_rows(&ours.held);
             let to_held = held.times_transposed(&held);
@@ -194,7 +205,7 @@ impl Trial {
     }
 
     /// Mean share of the 10 nearest products that the recipe and `truth` have in common.
-    fn agreement(&self, ours: &Embeddings, truth: &Targets<'_>) -> f64 {
+    pub(super) fn agreement(&self, ours: &Embeddings, truth: &Targets<'_>) -> f64 {
         self.mean(ours, |fold, ours| {
             let (train, held) = (truth.rows(&fold.train.rows), truth.rows(&fold.held.rows));
             let means = column_means(&train, &fold.train.weights);

@@ -306,8 +306,9 @@ fn eval_held_out(folder: &Path, model: &PathBuf, held_out: HeldOut, args: &Args)
 
 fn describe(recipe: &Recipe) -> String {
     let mut words = recipe.projection.as_str().to_owned();
-    if let Some(teacher) = &recipe.teacher {
-        words += &format!(", taught by {}", teacher.name);
+    if !recipe.teachers.is_empty() {
+        let names: Vec<&str> = recipe.teachers.iter().map(|t| t.name.as_str()).collect();
+        words += &format!(", taught by {}", names.join(" and "));
     }
     let used: Vec<&str> =
         recipe.columns.iter().filter(|c| c.used).map(|c| c.name.as_str()).collect();

@@ -33,6 +33,8 @@ pub(super) struct Learnt {
     /// Share of grounds without a product, and of copies with their category taken out of the
     /// catalogue, not told so.
     nothing_wrongly_not_said: f64,
+    /// The same of grounds alone.
+    nothing_not_said_of_grounds: f64,
 }
 
 /// `None` where there are too few copies to ask with.
@@ -158,6 +160,7 @@ fn thresholds(trials: &[Trial], bare: &[f32]) -> Learnt {
         trials: trials.len(),
         nothing_wrongly_said: share(&there, &|score| score < similar),
         nothing_wrongly_not_said: share(&absent, &|score| score >= similar),
+        nothing_not_said_of_grounds: share(bare, &|score| score >= similar),
     }
 }
 

@@ -19,9 +19,9 @@ pub(super) struct Photo {
     pub(super) things: Vec<Thing>,
 }
 
-/// A thing that the catalogue has something like.
+/// A thing, and what it is, if the catalogue has something of the kind.
 pub(super) struct Thing {
-    pub(super) kind: String,
+    pub(super) kind: Option<String>,
     pub(super) place: Area,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn is_of_kind(title: &str, kind: &str) -> bool {
         .any(|word| word == kind || alike.contains(&word))
 }
 
-/// The photos of a folder in which something is marked that a catalogue may have.
+/// The photos of a folder in which something is marked.
 pub(super) fn read(folder: &Path) -> Result<Vec<Photo>> {
     let path = folder.join(FILE);
     let advice = "give a folder of photos with a list of what is in them, see docs/scenes.md";
@@ -83,7 +83,9 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Photo>> {
     for Marked { file, width, height, objects } in marked {
         let mut things = Vec::new();
         for (at, Object { kind, r#box: place }) in (1..).zip(objects) {
-            let Some(kind) = kind.filter(|kind| kind != LEFT_OUT) else { continue };
+            if kind.as_deref() == Some(LEFT_OUT) {
+                continue;
+            }
             let place = Area::touched(place, width, height).ok_or_else(|| {
                 bad(format!("{file}, object {at}: the box {place:?} holds nothing of the photo"))
             })?;
@@ -93,7 +95,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Photo>> {
             photos.push(Photo { file, width, height, things });
         }
     }
-    if photos.is_empty() {
+    if !photos.iter().flat_map(|photo| &photo.things).any(|thing| thing.kind.is_some()) {
         return Err(bad("nothing is marked that could be looked for".into()));
     }
     Ok(photos)

@@ -9,7 +9,7 @@ use super::super::masks;
 use super::figure::Figure;
 use super::grounds::{Grounds, HEIGHT, WIDTH};
 use super::page::{Case, Shown, page};
-use super::{Args, DEPTH, View};
+use super::{Answer, Args, DEPTH, View};
 use crate::area::Area;
 use crate::catalog::Product;
 use crate::cli::cutout::CutOut;
@@ -33,6 +33,27 @@ struct Row {
     /// What this view has more than the one that is not cropped, scene by scene.
     #[serde(skip_serializing_if = "Option::is_none")]
     gain: Option<Figure>,
+    /// How often the page would say that there is nothing much like it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing_alike: Option<NothingAlike>,
+}
+
+#[derive(Serialize)]
+struct NothingAlike {
+    /// Of the product: wrongly.
+    product: Figure,
+    /// Of the same place in the same ground without a product.
+    ground: Figure,
+}
+
+/// A question, and what came of it.
+struct Asked {
+    draw: usize,
+    area: f64,
+    view: View,
+    found: bool,
+    /// Whether there was said to be nothing alike: of the product, and of its bare ground.
+    nothing_alike: Option<(bool, bool)>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +77,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let shown = masks::shown(&args.photos, &args.index, &engine)?;
     let list: Vec<Product> = engine.products().map(|p| p.as_slice().to_vec()).unwrap_or_default();
     let areas = if args.areas.is_empty() { &AREAS[..] } else { &args.areas };
-    let views = if args.views.is_empty() { &View::ALL[..] } else { &args.views };
+    let views = if args.views.is_empty() { &View::USUAL[..] } else { &args.views };
     let crop = Crop::from(&args.crop);
     let wanted = if args.draws == 0 { list.len() } else { args.draws.min(list.len()) };
     let bar = Progress::new(wanted * areas.len() * views.len(), "looking");
@@ -73,12 +94,21 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let row = shown.rows[product];
         for &area in areas {
             let seed = mixed(args.seed << 32 | product as u64) ^ area.to_bits();
-            let (scene, place) = lay(&cut, &grounds.picture(seed)?, area, seed)?;
+            let ground = grounds.picture(seed)?;
+            let (scene, place) = lay(&cut, &ground, area, seed)?;
             let place = place.grown(args.margin, WIDTH, HEIGHT);
             for &view in views {
-                let found = view.first(&mut engine, crop, &scene, place)?;
+                let Answer { rows, nothing_alike } = view.ask(&mut engine, crop, &scene, place)?;
+                let nothing_alike = match nothing_alike {
+                    Some(said) => {
+                        let bare = view.ask(&mut engine, crop, &ground, place)?.nothing_alike;
+                        bare.map(|bare| (said, bare))
+                    }
+                    None => None,
+                };
                 bar.inc(1);
-                asked.push((draws, area, view, found.contains(&row)));
+                let found = rows.contains(&row);
+                asked.push(Asked { draw: draws, area, view, found, nothing_alike });
                 if args.report.is_some() {
                     let what = format!(
                         "{}, {:.0} %, {}",
@@ -86,7 +116,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
                         area * 100.0,
                         view.name()
                     );
-                    cases.push(case(what, &scene, &found, row, &list, &args.index)?);
+                    cases.push(case(what, &scene, &rows, row, &list, &args.index)?);
                 }
             }
         }
@@ -114,18 +144,28 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.json { output::json(&table) } else { print(&table) }
 }
 
-/// A figure for each area and view. `asked`: draw, area, view, and whether the product was found.
-fn rows(asked: &[(usize, f64, View, bool)], areas: &[f64], views: &[View]) -> Vec<Row> {
+/// A figure for each area and view.
+fn rows(asked: &[Asked], areas: &[f64], views: &[View]) -> Vec<Row> {
     let values = |area: f64, view: View| {
-        let those = asked.iter().filter(move |(_, a, v, _)| *a == area && *v == view);
-        those.map(|&(draw, _, _, found)| (draw, f64::from(u8::from(found))))
+        let those = asked.iter().filter(move |asked| asked.area == area && asked.view == view);
+        those.map(|asked| (asked.draw, f64::from(u8::from(asked.found))))
+    };
+    let nothing_alike = |area: f64, view: View| {
+        let those = asked.iter().filter(|asked| asked.area == area && asked.view == view);
+        let said: Vec<(usize, (bool, bool))> =
+            those.map(|asked| Some((asked.draw, asked.nothing_alike?))).collect::<Option<_>>()?;
+        let share = |of: &dyn Fn(&(bool, bool)) -> bool| {
+            Figure::of(said.iter().map(|(draw, said)| (*draw, f64::from(u8::from(of(said))))))
+        };
+        Some(NothingAlike { product: share(&|said| said.0), ground: share(&|said| said.1) })
     };
     let row = |area: f64, view: View| {
         // The scenes of an area come in the same order with each view.
         let pairs = values(area, view).zip(values(area, View::NotCropped));
         let more: Vec<(usize, f64)> = pairs.map(|((draw, v), (_, w))| (draw, v - w)).collect();
         let gain = (view != View::NotCropped && !more.is_empty()).then(|| Figure::of(more));
-        Row { area, view, recall_at_10: Figure::of(values(area, view)), gain }
+        let recall_at_10 = Figure::of(values(area, view));
+        Row { area, view, recall_at_10, gain, nothing_alike: nothing_alike(area, view) }
     };
     areas.iter().flat_map(|&area| views.iter().map(move |&view| row(area, view))).collect()
 }
@@ -178,11 +218,18 @@ fn print(table: &Table) -> Result<()> {
             format!("  {mean:+.3} +- {error:.3} against not cropped")
         });
         output::line(format_args!(
-            "{:>3.0} % of the photo  {:<11}  {mean:.3} +- {error:.3}{}",
+            "{:>3.0} % of the photo  {:<12}  {mean:.3} +- {error:.3}{}",
             row.area * 100.0,
             row.view.name(),
             more.unwrap_or_default()
         ))?;
+        if let Some(said) = &row.nothing_alike {
+            output::line(format_args!(
+                "  nothing much like it: said of products {}, of bare grounds {}",
+                said.product.in_words(),
+                said.ground.in_words()
+            ))?;
+        }
     }
     if table.not_cut_out > 0 {
         let left_out = table.not_cut_out;

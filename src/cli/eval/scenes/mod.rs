@@ -102,10 +102,15 @@ enum View {
     NotCropped,
     /// The thing's box, grown by the margin and cut out.
     Box,
+    /// *Only this*, and the same in a mirror: the mean of both embeddings.
+    Mirrored,
+    /// *Only this*, and the same with a box wider by a quarter to each side: the mean of both.
+    Wider,
 }
 
 impl View {
-    const ALL: [Self; 4] = [Self::Whole, Self::NotCropped, Self::OnlyThis, Self::Box];
+    /// What is asked with if nothing is said.
+    const USUAL: [Self; 4] = [Self::Whole, Self::NotCropped, Self::OnlyThis, Self::Box];
 
     const fn name(self) -> &'static str {
         match self {
@@ -113,32 +118,70 @@ impl View {
             Self::OnlyThis => "only this",
             Self::NotCropped => "not cropped",
             Self::Box => "box",
+            Self::Mirrored => "mirrored too",
+            Self::Wider => "wider too",
         }
     }
 
-    /// Rows of the products that are found first, best first, as a shopper would see them who shows
-    /// variants one by one. `place` is the box, grown.
-    fn first(
-        self,
-        engine: &mut Engine,
-        crop: Crop,
-        photo: &Picture,
-        place: Area,
-    ) -> Result<Vec<u32>> {
+    /// What is found first, as a shopper would see it who shows variants one by one. `place` is the
+    /// box, grown.
+    fn ask(self, engine: &mut Engine, crop: Crop, photo: &Picture, place: Area) -> Result<Answer> {
         engine.set_crop(if self == Self::NotCropped { Crop::NEVER } else { crop });
-        let mask = match self {
-            Self::Whole | Self::Box => None,
-            Self::OnlyThis | Self::NotCropped => {
-                Some(Mask::only(place, photo.width(), photo.height())?)
+        let (w, h) = (photo.width(), photo.height());
+        let only = |place: Area| Mask::only(place, w, h).map(Some);
+        let mut looks: Vec<(Picture, Option<Mask>)> = vec![match self {
+            Self::Whole => (photo.clone(), None),
+            Self::Box => (place.cut(photo)?, None),
+            Self::OnlyThis | Self::NotCropped | Self::Mirrored | Self::Wider => {
+                (photo.clone(), only(place)?)
             }
-        };
-        engine.set_photo(if self == Self::Box { place.cut(photo)? } else { photo.clone() })?;
-        engine.set_mask(mask)?;
-        // The whole, where nothing is masked.
-        let photo = Some(query::View::Masked);
-        let query = Query { photo, variants: true, k: Some(DEPTH), ..Query::default() };
-        Ok(engine.search(&query)?.into_iter().map(|hit| hit.row).collect())
+        }];
+        match self {
+            Self::Mirrored => {
+                let Area { x0, y0, x1, y1 } = place;
+                looks.push((mirrored(photo)?, only(Area { x0: w - x1, y0, x1: w - x0, y1 })?));
+            }
+            Self::Wider => looks.push((photo.clone(), only(place.grown(WIDER, w, h))?)),
+            Self::Whole | Self::NotCropped | Self::OnlyThis | Self::Box => {}
+        }
+        let mut sum: Vec<f32> = Vec::new();
+        for (photo, mask) in looks {
+            engine.set_photo(photo)?;
+            engine.set_mask(mask)?;
+            // The whole, where nothing is masked.
+            let seen = engine.embed(query::View::Masked)?.as_slice();
+            sum.resize(seen.len(), 0.0);
+            sum.iter_mut().zip(seen).for_each(|(sum, x)| *sum += x);
+        }
+        let similar = engine.manifest().scores.map(|scores| scores.similar);
+        let query =
+            Query { embedding: Some(sum), variants: true, k: Some(DEPTH), ..Query::default() };
+        let hits = engine.search(&query)?;
+        let best = hits.first().map_or(-1.0, |hit| hit.score);
+        let nothing_alike = similar.map(|similar| best < similar);
+        Ok(Answer { rows: hits.into_iter().map(|hit| hit.row).collect(), nothing_alike })
     }
+}
+
+/// By how much a box is grown in [`View::Wider`], as a share of its width and height.
+const WIDER: f64 = 0.25;
+
+/// What a question finds.
+#[derive(Clone)]
+struct Answer {
+    /// Rows of products, best first.
+    rows: Vec<u32>,
+    /// Whether the page would say that there is nothing much like it; `None` where the index does
+    /// not know what scores mean.
+    nothing_alike: Option<bool>,
+}
+
+/// Left and right swapped.
+fn mirrored(picture: &Picture) -> Result<Picture> {
+    let (w, h) = (picture.width(), picture.height());
+    let rows = picture.rgb().chunks_exact(w as usize * 3);
+    let rgb = rows.flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect();
+    Picture::from_rgb(w, h, rgb)
 }
 
 /// Results that are looked at.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::annotations::{self, Photo, SIX, is_of_kind};
 use super::figure::Figure;
 use super::page::{Case, Shown, page};
-use super::{Args, DEPTH, View};
+use super::{Answer, Args, DEPTH, View};
 use crate::area::Area;
 use crate::cli::progress::Progress;
 use crate::cli::{files, index as indexing, output};
@@ -20,7 +20,8 @@ use crate::image::{Limits, Picture, decode};
 #[derive(Serialize)]
 struct Found {
     file: String,
-    kind: String,
+    /// `None` where the catalogue has nothing of the kind.
+    kind: Option<String>,
     #[serde(rename = "box")]
     place: [u32; 4],
     view: View,
@@ -28,6 +29,9 @@ struct Found {
     found: Vec<String>,
     /// How many of them are of the thing's kind.
     of_kind: usize,
+    /// Whether the page would say that there is nothing much like it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing_alike: Option<bool>,
     #[serde(skip)]
     photo: usize,
     #[serde(skip)]
@@ -55,6 +59,17 @@ struct Row {
     /// What this view has more than the one that is not cropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     over_not_cropped: Option<Pair>,
+    /// How often the page would say that there is nothing much like it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing_alike: Option<NothingAlike>,
+}
+
+#[derive(Serialize)]
+struct NothingAlike {
+    /// Of things of whose kind the catalogue has something: wrongly.
+    of_kind: Figure,
+    /// Of other things.
+    of_none: Figure,
 }
 
 #[derive(Serialize)]
@@ -109,13 +124,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 kinds: by_kind(found, view, of),
                 gain: compared.then(|| pair(found, view, |at| of(&found[at]) - of(&before[at]))),
                 over_not_cropped: back.map(|back| pair(found, view, |at| over(at, back))),
+                nothing_alike: nothing_alike(found, view),
             });
         }
     }
     // By chance and at best: how many products of its kind there are for each thing.
     let counts: Vec<f64> = last
         .iter()
-        .map(|f| shelf.titles.iter().filter(|title| is_of_kind(title, &f.kind)).count() as f64)
+        .map(|f| shelf.titles.iter().filter(|title| f.is_kind_of(title)).count() as f64)
         .collect();
     let products = shelf.titles.len().max(1) as f64;
     let any = views[0];
@@ -131,7 +147,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// The views that are asked with.
 fn views(args: &Args) -> &[View] {
-    if args.views.is_empty() { &View::ALL } else { &args.views }
+    if args.views.is_empty() { &View::USUAL } else { &args.views }
 }
 
 /// What each thing finds with each view, photo by photo.
@@ -150,29 +166,33 @@ fn ask(args: &Args, folder: &Path, photos: &[Photo]) -> Result<(Vec<Found>, Shel
         let picture = read(&args.photos, photo)?;
         let mut whole = None;
         for thing in &photo.things {
-            let mut found = |place: Area, view: View, rows: Vec<u32>| {
+            let mut found = |place: Area, view: View, answer: Answer| {
+                let Answer { rows, nothing_alike } = answer;
                 let titles = rows.iter().filter_map(|&row| shelf.titles.get(row as usize));
+                let kind = thing.kind.as_deref();
+                let is_kind = |title: &&String| kind.is_some_and(|kind| is_of_kind(title, kind));
                 all.push(Found {
                     file: photo.file.clone(),
                     kind: thing.kind.clone(),
                     place: [place.x0, place.y0, place.x1, place.y1],
                     view,
                     found: rows.iter().map(|&row| shelf.ids[row as usize].clone()).collect(),
-                    of_kind: titles.filter(|title| is_of_kind(title, &thing.kind)).count(),
+                    of_kind: titles.filter(is_kind).count(),
+                    nothing_alike,
                     photo: at,
                     rows,
                 });
             };
             let place = thing.place.grown(args.margin, picture.width(), picture.height());
             for &view in views(args) {
-                let rows = match (view, &whole) {
-                    (View::Whole, Some(rows)) => Vec::clone(rows),
+                let answer = match (view, &whole) {
+                    (View::Whole, Some(answer)) => Answer::clone(answer),
                     (View::Whole, None) => {
-                        whole.insert(view.first(&mut engine, crop, &picture, place)?).clone()
+                        whole.insert(view.ask(&mut engine, crop, &picture, place)?).clone()
                     }
-                    _ => view.first(&mut engine, crop, &picture, place)?,
+                    _ => view.ask(&mut engine, crop, &picture, place)?,
                 };
-                found(if view == View::Whole { thing.place } else { place }, view, rows);
+                found(if view == View::Whole { thing.place } else { place }, view, answer);
             }
             bar.inc(1);
         }
@@ -203,16 +223,39 @@ fn read(folder: &Path, photo: &Photo) -> Result<Picture> {
 /// Over the things that were asked about with this view; `value` takes their places in `found`.
 fn pair(found: &[Found], view: View, value: impl Fn(usize) -> f64) -> Pair {
     let those = |wanted: &dyn Fn(&Found) -> bool| {
-        let those = found.iter().enumerate().filter(|(_, f)| f.view == view && wanted(f));
+        let those = found
+            .iter()
+            .enumerate()
+            .filter(|(_, f)| f.view == view && f.kind.is_some() && wanted(f));
         Figure::of(those.map(|(at, f)| (f.photo, value(at))))
     };
-    Pair { things: those(&|_| true), six_kinds: those(&|f| SIX.contains(&f.kind.as_str())) }
+    Pair {
+        things: those(&|_| true),
+        six_kinds: those(&|f| f.kind.as_deref().is_some_and(|kind| SIX.contains(&kind))),
+    }
+}
+
+fn nothing_alike(found: &[Found], view: View) -> Option<NothingAlike> {
+    let share = |of_kind: bool| {
+        let those = found.iter().filter(move |f| f.view == view && f.kind.is_some() == of_kind);
+        those.map(|f| Some((f.photo, f64::from(u8::from(f.nothing_alike?))))).collect()
+    };
+    let (of_kind, of_none): (Option<Vec<_>>, Option<Vec<_>>) = (share(true), share(false));
+    Some(NothingAlike { of_kind: Figure::of(of_kind?), of_none: Figure::of(of_none?) })
+}
+
+impl Found {
+    /// Whether a product of this title is of its kind.
+    fn is_kind_of(&self, title: &str) -> bool {
+        self.kind.as_deref().is_some_and(|kind| is_of_kind(title, kind))
+    }
 }
 
 fn by_kind(found: &[Found], view: View, of: impl Fn(&Found) -> f64) -> BTreeMap<String, Figure> {
     let mut kinds: BTreeMap<&str, Vec<(usize, f64)>> = BTreeMap::new();
     for f in found.iter().filter(|f| f.view == view) {
-        kinds.entry(&f.kind).or_default().push((f.photo, of(f)));
+        let Some(kind) = f.kind.as_deref() else { continue };
+        kinds.entry(kind).or_default().push((f.photo, of(f)));
     }
     kinds.into_iter().map(|(kind, values)| (kind.to_owned(), Figure::of(values))).collect()
 }
@@ -229,7 +272,7 @@ fn report(args: &Args, path: &Path, rows: &[Row], found: &[Found], shelf: &Shelf
         let [x0, y0, x1, y1] = f.place;
         let shown = match f.view {
             View::Whole => picture,
-            View::OnlyThis | View::NotCropped | View::Box => {
+            View::OnlyThis | View::NotCropped | View::Box | View::Mirrored | View::Wider => {
                 Area { x0, y0, x1, y1 }.cut(&picture)?
             }
         };
@@ -239,16 +282,31 @@ fn report(args: &Args, path: &Path, rows: &[Row], found: &[Found], shelf: &Shelf
             Shown {
                 jpeg: thumb.and_then(|thumb| files::read(&args.index.join(thumb)).ok()),
                 title: shelf.titles[row].clone(),
-                right: is_of_kind(&shelf.titles[row], &f.kind),
+                right: f.is_kind_of(&shelf.titles[row]),
             }
         };
         cases.push(Case {
-            title: format!("{} in {}, {}", f.kind, f.file, f.view.name()),
+            title: format!(
+                "{} in {}, {}",
+                f.kind.as_deref().unwrap_or("something else"),
+                f.file,
+                f.view.name()
+            ),
             asked: indexing::thumbnail(&shown, 128)?,
             found: f.rows.iter().map(product).collect(),
         });
     }
     files::write(path, page(&figures, &cases).as_bytes())
+}
+
+impl NothingAlike {
+    fn in_words(&self) -> String {
+        format!(
+            "said of things of a kind {}, of others {}",
+            self.of_kind.in_words(),
+            self.of_none.in_words()
+        )
+    }
 }
 
 impl Pair {
@@ -264,7 +322,7 @@ fn print(table: &Table) -> Result<()> {
     ))?;
     for row in &table.rows {
         output::line(format_args!(
-            "{}, {:<11} {}",
+            "{}, {:<12} {}",
             row.index,
             row.view.name(),
             row.of_kind.in_words()
@@ -274,6 +332,9 @@ fn print(table: &Table) -> Result<()> {
         }
         if let Some(gain) = &row.over_not_cropped {
             output::line(format_args!("  more than not cropped: {}", gain.in_words()))?;
+        }
+        if let Some(said) = &row.nothing_alike {
+            output::line(format_args!("  nothing much like it: {}", said.in_words()))?;
         }
     }
     output::line(format_args!("by chance    {}", table.chance.in_words()))?;
