@@ -26,7 +26,7 @@ fn text(path: &Path) -> &str {
 
 /// A network of the test models, prepared.
 fn prepared(root: &Path, source: &str, layer: &str) -> PathBuf {
-    let model = root.join(format!("prepared-{source}"));
+    let model = root.join(format!("prepared-{}", source.replace('/', "-")));
     let source = format!("{ROOT}/tests/models/{source}");
     let output = lookalike(&["model", "prepare", &source, "-o", text(&model), "--layer", layer]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -74,6 +74,10 @@ impl Run {
 
     fn said(&self) -> String {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    fn told(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
     }
 
     /// What the manifest of a run that must succeed says of its recipe.
@@ -150,6 +154,40 @@ fn a_catalogue_smaller_than_the_projection_has_fewer_dimensions_and_no_teacher()
 }
 
 #[test]
+fn transformers_teach_beside_others_and_each_is_told_of() {
+    let root = folder("several");
+    let shop = shop(&root, 60, varied, |_| "a".into());
+    let model = prepared(&root, "tiny.onnx", "first,joined");
+    let convolution = prepared(&root, "tiny-nhwc.onnx", "joined");
+    let transformer = prepared(&root, "cases/vit-class-token.onnx", "end");
+    let of = |teachers: &[&Path]| {
+        let state = root.join("state");
+        let more = teachers.iter().flat_map(|path| ["--teacher", text(path)]);
+        let more: Vec<&str> = more.chain(["--state", text(&state)]).collect();
+        Run::index(&root, &shop, &model, &more)
+    };
+    let both = of(&[&convolution, &transformer]);
+    let told = |run: &Run, name: &str| {
+        let teachers = run.recipe()["teachers"].as_array().cloned().unwrap_or_default();
+        let followed = teachers.iter().any(|teacher| teacher["name"] == name);
+        followed != notes(run).contains(&format!("{name} is not used"))
+    };
+    for name in ["tiny-nhwc", "vit-class-token"] {
+        assert!(told(&both, name), "{name}: {} {}", both.recipe(), both.said());
+    }
+    // Each is asked once: what it saw is remembered.
+    assert!(both.told().contains(" 60 of 60 pictures embedded"), "{}", both.told());
+    let again = of(&[&convolution, &transformer]);
+    assert!(again.told().contains(" 0 of 60 pictures embedded"), "{}", again.told());
+    let alone = of(&[&transformer]);
+    assert!(told(&alone, "vit-class-token"), "{} {}", alone.recipe(), alone.said());
+    // A teacher that is named twice has one say.
+    let twice = of(&[&transformer, &transformer]);
+    assert!(twice.said().contains("it counts once"), "{}", twice.said());
+    assert_eq!(twice.recipe(), alone.recipe());
+}
+
+#[test]
 fn categories_with_one_member_teach_nothing_and_that_is_said() {
     let root = folder("singles");
     let shop = shop(&root, 48, varied, |i| format!("only {i}"));
@@ -213,7 +251,12 @@ fn a_column_that_misleads_is_left_out() {
     let column = run.recipe()["columns"][0].clone();
     let (with, without) =
         (column["held_out"].as_f64().unwrap(), column["held_out_without"].as_f64().unwrap());
-    assert_eq!(column["used"], with > without, "{column}");
+    let used = column["used"].as_bool().unwrap();
+    assert!(!used || with > without, "{column}");
+    // Or copies found their product less often.
+    let why = ["gain nothing by it", "find their product less often"];
+    assert!(used || why.iter().any(|why| notes(&run).contains(why)), "{column} {}", run.said());
+    assert!(used == (with > without) || notes(&run).contains(why[1]), "{column}");
 }
 
 #[test]

@@ -418,9 +418,68 @@ def hostile_cases():
     case("bad-operator", g, g.op("Einsum", g.stem(), equation="nchw->nc", name="end"), "refused", ["end", "not supported"])
 
 
+# --- Vision transformers ------------------------------------------------------------------------------------------------
+
+def transformer(spelled_out, pooled):
+    """A vision transformer of 16 patches and a class token, 2 blocks, 2 heads; [1, 8] comes of it."""
+    wide, heads, tokens = 8, 2, 17
+    g = Graph()
+
+    def dense(x, to, of=wide):
+        return g.op("Add", g.op("MatMul", x, g.const(weights(to, of).T.copy())), g.const(weights(to, to)[0]))
+
+    def norm(x):
+        scale, shift = g.const(np.linspace(0.8, 1.2, wide).astype(np.float32)), g.const(weights(wide, wide)[0])
+        if not spelled_out:
+            return g.op("LayerNormalization", x, scale, shift, axis=-1, epsilon=1e-6)
+        x = g.op("Sub", x, g.op("ReduceMean", x, axes=[-1]))
+        variance = g.op("ReduceMean", g.op("Pow", x, g.const(np.float32(2))), axes=[-1])
+        x = g.op("Div", x, g.op("Sqrt", g.op("Add", variance, g.const(np.float32(1e-6)))))
+        return g.op("Add", g.op("Mul", x, scale), shift)
+
+    def split(x, perm):
+        shape = [1, tokens, heads, wide // heads]
+        return g.op("Transpose", g.op("Reshape", x, g.const(np.int64(shape))), perm=perm)
+
+    def attention(x):
+        q, k, v = split(dense(x, wide), [0, 2, 1, 3]), split(dense(x, wide), [0, 2, 3, 1]), split(dense(x, wide), [0, 2, 1, 3])
+        scores = g.op("Mul", g.op("MatMul", q, k), g.const(np.float32((wide / heads) ** -0.5)))
+        x = g.op("Transpose", g.op("MatMul", g.op("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
+        return dense(g.op("Reshape", x, g.const(np.int64([1, tokens, wide]))), wide)
+
+    def gelu(x):
+        erf = g.op("Erf", g.op("Div", x, g.const(np.float32(2 ** 0.5))))
+        return g.op("Mul", g.op("Mul", x, g.op("Add", erf, g.const(np.float32(1)))), g.const(np.float32(0.5)))
+
+    x = g.conv("input", wide, 3, k=4, strides=[4, 4], pads=[0, 0, 0, 0])
+    if spelled_out:
+        # As torch writes `flatten(2)`: the shape is computed.
+        batch = g.op("Slice", g.op("Shape", x), g.const(np.int64([0])), g.const(np.int64([2])))
+        x = g.op("Reshape", x, g.op("Concat", batch, g.const(np.int64([-1])), axis=0))
+    else:
+        x = g.op("Reshape", x, g.const(np.int64([1, wide, -1])))
+    x = g.op("Transpose", x, perm=[0, 2, 1])
+    x = g.op("Concat", g.const(weights(1, 1, wide)), x, axis=1)
+    x = g.op("Add", x, g.const(weights(1, tokens, wide)))
+    for _ in range(2):
+        x = g.op("Add", x, attention(norm(x)))
+        x = g.op("Add", x, dense(gelu(dense(norm(x), 2 * wide)), wide, 2 * wide))
+    x = norm(x)
+    if pooled == "class":
+        x = g.op("Gather", x, g.const(np.int64(0)), axis=1, name="end")
+    else:
+        x = g.op("ReduceMean", x, axes=[1], keepdims=0, name="end")
+    return g, x
+
+
+def transformer_cases():
+    case("vit-class-token", *transformer(False, "class"), "tract", says=["MatMul"], mean=0.5, std=0.5)
+    case("vit-mean-of-tokens", *transformer(True, "mean"), "tract", says=["MatMul"], mean=0.5, std=0.5)
+
+
 shutil.rmtree(FOLDER, ignore_errors=True)
 os.makedirs(FOLDER)
-for make in (nhwc_cases, input_cases, weight_cases, operator_cases, layer_cases, hostile_cases):
+for make in (nhwc_cases, input_cases, weight_cases, operator_cases, layer_cases, hostile_cases, transformer_cases):
     make()
 with open(os.path.join(FOLDER, "cases.json"), "w") as file:
     json.dump(CASES, file, indent=1, sort_keys=True)
