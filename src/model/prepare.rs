@@ -289,7 +289,10 @@ fn observe(
     }
     let mut watched = model.clone();
     let graph = onnx::graph_mut(&mut watched)?;
-    let names = quantise::points(graph, layers);
+    let facts = shapes::infer(graph)?;
+    // Transformers compute with shapes, too.
+    let seen = |name: &String| facts.get(name).is_some_and(|fact| fact.real && !fact.constant);
+    let names: Vec<String> = quantise::points(graph, layers).into_iter().filter(seen).collect();
     let known: HashSet<&str> = names.iter().map(String::as_str).collect();
     let tensors = sources.map(Sources::tensors).unwrap_or_default();
     let more = tensors.into_iter().filter(|name| !known.contains(name));

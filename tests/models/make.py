@@ -473,8 +473,8 @@ def transformer(spelled_out, pooled):
 
 
 def transformer_cases():
-    case("vit-class-token", *transformer(False, "class"), "tract", says=["MatMul"], mean=0.5, std=0.5)
-    case("vit-mean-of-tokens", *transformer(True, "mean"), "tract", says=["MatMul"], mean=0.5, std=0.5)
+    case("vit-class-token", *transformer(False, "class"), "tract", says=["Reshape"], mean=0.5, std=0.5)
+    case("vit-mean-of-tokens", *transformer(True, "mean"), "tract", says=["Shape"], mean=0.5, std=0.5)
 
 
 shutil.rmtree(FOLDER, ignore_errors=True)

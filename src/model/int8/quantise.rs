@@ -242,7 +242,8 @@ impl Quant {
     }
 }
 
-/// Quantises `graph` in place. `ranges` has an entry for each of [`points`]; `input_range` is that of the input.
+/// Quantises `graph` in place. `ranges` has an entry for each of [`points`] that is computed from the
+/// picture and holds real numbers, not a shape; `input_range` is that of the input.
 ///
 /// # Errors
 /// `BadModel` when weights are missing or not finite, or a range is.
@@ -258,7 +259,7 @@ pub(crate) fn apply(
     let input = onnx::input(graph)?.name.clone();
     let mut quants: HashMap<String, Quant> =
         HashMap::from([(input.clone(), Quant::of(input_range))]);
-    let coded: HashSet<String> = points(graph, outputs).into_iter().collect();
+    let coded: HashSet<String> = ranges.keys().cloned().collect();
     {
         let readers = readers(graph);
         // Backwards, so that a concatenation has its codes before its members take them over.
