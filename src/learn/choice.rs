@@ -9,8 +9,6 @@ use crate::projection::Block;
 /// A teacher whose neighbours are found less than so many times as often as by chance is not
 /// understood.
 const BEYOND_CHANCE: f64 = 2.0;
-/// What a column may cost, as a share of the copies that find their product.
-const FOUND_LESS: f64 = 0.01;
 
 /// What a network sees of the pictures: what our features are regressed to.
 pub(super) struct View<'a> {
@@ -184,8 +182,8 @@ impl<'a> Choice<'a> {
         true
     }
 
-    /// Adds each column by which products held out find more of their likes, unless copies find
-    /// their product less often.
+    /// Adds each column by which products held out find more of their likes, unless copies lose more
+    /// of their products by that.
     pub(super) fn columns(
         &mut self,
         columns: &[Column],
@@ -205,11 +203,14 @@ impl<'a> Choice<'a> {
             let more = Self { ours: self.trial.embed(&parts), parts, ..*self };
             let (held_out_without, held_out) = (self.likeness(labels), more.likeness(labels));
             let helps = held_out > held_out_without;
-            let harms = self.trial.has_copies() && more.found() < self.found() - FOUND_LESS;
+            let lost = if self.trial.has_copies() { self.found() - more.found() } else { 0.0 };
+            let harms = lost >= held_out - held_out_without;
             let why = match (helps, harms) {
                 (true, false) => None,
                 (false, _) => Some("products held out gain nothing by it"),
-                (true, true) => Some("copies of products held out find their product less often"),
+                (true, true) => {
+                    Some("by it copies of products held out find their product less often")
+                }
             };
             if let Some(why) = why {
                 recipe.notes.push(format!("the column {:?} is not used: {why}", column.name));
