@@ -21,6 +21,26 @@ pub struct Rect {
 impl Rect {
     /// All of it.
     pub const WHOLE: Self = Self { x0: 0.0, y0: 0.0, x1: 1.0, y1: 1.0 };
+
+    /// What it takes of the picture.
+    #[must_use]
+    pub fn area(self) -> f32 {
+        (self.x1 - self.x0).max(0.0) * (self.y1 - self.y0).max(0.0)
+    }
+
+    /// Intersection over union, 0 to 1.
+    #[must_use]
+    pub fn overlap(self, other: Self) -> f32 {
+        let both = Self {
+            x0: self.x0.max(other.x0),
+            y0: self.y0.max(other.y0),
+            x1: self.x1.min(other.x1),
+            y1: self.y1.min(other.y1),
+        }
+        .area();
+        let either = self.area() + other.area() - both;
+        if either > 0.0 { both / either } else { 0.0 }
+    }
 }
 
 /// Pixels `x0..x1` and `y0..y1` of a picture, at least one.

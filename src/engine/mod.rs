@@ -4,7 +4,7 @@ mod answer;
 mod photo;
 
 pub use answer::{EF_SEARCH, Hit};
-pub use photo::{PHOTO_SIDE, pooled_features};
+pub use photo::{Found, Next, PHOTO_SIDE, pooled_features};
 
 use crate::area::Rect;
 use crate::catalog::{Filter, Products};
@@ -189,6 +189,32 @@ impl Engine {
     /// `NotReady` if there is no photo; `BadQuery` if the point lies outside of it.
     pub fn thing_at(&self, x: f32, y: f32) -> Result<Option<Thing>> {
         things::thing_at(self.photo.as_ref().ok_or_else(no_photo)?.picture(), x, y)
+    }
+
+    /// Begins to look for what in the photo the catalogue has something like: how many windows of it
+    /// are going to be looked at, one by each [`Engine::next_found`]. None where it is not known what
+    /// scores mean.
+    ///
+    /// # Errors
+    /// `NotReady` if network, index or photo are missing.
+    pub fn find_things(&mut self) -> Result<usize> {
+        self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
+        self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
+        let known = self.manifest.scores.is_some();
+        self.photo.as_mut().ok_or_else(no_photo)?.find_things(known)
+    }
+
+    /// Looks at the next window: what is found there, if the catalogue has something like it. A new
+    /// photo ends the search.
+    ///
+    /// # Errors
+    /// As [`Engine::find_things`], and `BadModel` if the network fails.
+    pub fn next_found(&mut self) -> Result<Next> {
+        let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
+        let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
+        let photo = self.photo.as_mut().ok_or_else(no_photo)?;
+        let Some(scores) = self.manifest.scores else { return Ok(Next::Done) };
+        photo.next_found(network, index, &self.crop, scores)
     }
 
     /// Forgets photo and mask.

@@ -2,16 +2,19 @@
 
 use fast_image_resize::PixelType;
 
-use crate::area::Rect;
+use super::EF_SEARCH;
+use crate::area::{Area, Rect};
 use crate::embedding::Embedding;
 use crate::error::Result;
 use crate::frame::{Crop, Frame};
 use crate::image::Picture;
 use crate::index::Index;
+use crate::manifest::Scores;
 use crate::mask::{Fill, Mask};
 use crate::model::{Features, Network};
 use crate::preprocess::{resample, resize};
 use crate::query::View;
+use crate::things::{Thing, things};
 
 /// The longest side at which a photo is kept, in pixels: what a selection is cut from. Larger ones
 /// are shrunk as they are set, in fixed point, so that the same pixels give the same code
@@ -28,7 +31,36 @@ pub(super) struct Photo {
     mask: Option<Mask>,
     whole: Option<Seen>,
     masked: Option<Seen>,
+    /// What may be things, the next one last.
+    waiting: Vec<Thing>,
+    /// What the catalogue has something like.
+    found: Vec<Rect>,
 }
+
+/// A thing of which the catalogue has something alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Where it is.
+    pub thing: Thing,
+    /// The best cosine with a picture of the catalogue.
+    pub score: f32,
+    /// The product whose picture that is.
+    pub row: u32,
+}
+
+/// What came of a window of the photo.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// There is something, and the catalogue has something like it.
+    Found(Found),
+    /// Not so.
+    Nothing,
+    /// No window is left.
+    Done,
+}
+
+/// How much of what is found may overlap before it is the same thing.
+const SAME: f32 = 0.3;
 
 /// What the network saw.
 pub(super) struct Seen {
@@ -43,7 +75,15 @@ pub(super) struct Seen {
 impl Photo {
     pub(super) fn new(picture: Picture) -> Result<Self> {
         let picture = kept(picture)?;
-        Ok(Self { picture, square: None, mask: None, whole: None, masked: None })
+        Ok(Self {
+            picture,
+            square: None,
+            mask: None,
+            whole: None,
+            masked: None,
+            waiting: Vec::new(),
+            found: Vec::new(),
+        })
     }
 
     /// As it is kept.
@@ -57,14 +97,53 @@ impl Photo {
         self.masked = None;
     }
 
+    /// Begins to look for things, if it is known what scores mean; how many there may be.
+    pub(super) fn find_things(&mut self, known: bool) -> Result<usize> {
+        self.found.clear();
+        self.waiting = if known { things(&self.picture)? } else { Vec::new() };
+        self.waiting.reverse();
+        Ok(self.waiting.len())
+    }
+
+    /// Looks at the next of them, as the network would see it if it were selected.
+    pub(super) fn next_found(
+        &mut self,
+        network: &Network,
+        index: &Index,
+        crop: &Crop,
+        scores: Scores,
+    ) -> Result<Next> {
+        let Some(thing) = self.waiting.pop() else { return Ok(Next::Done) };
+        if self.found.iter().any(|there| there.overlap(thing.rect) > SAME) {
+            return Ok(Next::Nothing);
+        }
+        let (w, h) = (self.picture.width(), self.picture.height());
+        let of = |share: f32, side: u32| f64::from(share) * f64::from(side);
+        let Rect { x0, y0, x1, y1 } = thing.rect;
+        let Some(area) = Area::touched([of(x0, w), of(y0, h), of(x1, w), of(y1, h)], w, h) else {
+            return Ok(Next::Nothing);
+        };
+        let mask = Mask::only(area, w, h)?;
+        let seen = self.look(network, index, crop, Some(mask))?;
+        let best = index.search(&seen.embedding, 1, EF_SEARCH)?;
+        let Some(best) = best.first().filter(|best| best.score >= scores.similar) else {
+            return Ok(Next::Nothing);
+        };
+        self.found.push(thing.rect);
+        Ok(Next::Found(Found { thing, score: best.score, row: best.product }))
+    }
+
     /// What the network is going to see of the photo, without running it.
     pub(super) fn shown(&self, crop: &Crop, size: u32, view: View) -> Rect {
         self.frame(crop, size, view).map_or(Rect::WHOLE, |frame| frame.rect())
     }
 
     fn frame(&self, crop: &Crop, size: u32, view: View) -> Option<Frame> {
-        let mask = self.mask.as_ref().filter(|_| view == View::Masked)?;
-        crop.frame(self.picture.width(), self.picture.height(), mask, size)
+        self.frame_of(crop, size, self.mask.as_ref().filter(|_| view == View::Masked))
+    }
+
+    fn frame_of(&self, crop: &Crop, size: u32, mask: Option<&Mask>) -> Option<Frame> {
+        crop.frame(self.picture.width(), self.picture.height(), mask?, size)
     }
 
     /// What the network sees, computed if it is not known yet.
@@ -80,16 +159,24 @@ impl Photo {
         let slot = if masked { self.masked.take() } else { self.whole.take() };
         let seen = match slot {
             Some(seen) => seen,
-            None => self.look(network, index, crop, view)?,
+            None => {
+                let mask = self.mask.clone().filter(|_| masked);
+                self.look(network, index, crop, mask)?
+            }
         };
         Ok(if masked { self.masked.insert(seen) } else { self.whole.insert(seen) })
     }
 
-    fn look(&mut self, network: &Network, index: &Index, crop: &Crop, view: View) -> Result<Seen> {
+    fn look(
+        &mut self,
+        network: &Network,
+        index: &Index,
+        crop: &Crop,
+        mask: Option<Mask>,
+    ) -> Result<Seen> {
         let size = network.spec().input.size;
-        let frame = self.frame(crop, size, view);
-        let mask = self.mask.as_ref().filter(|_| view == View::Masked);
-        let (features, mask) = match (&frame, mask) {
+        let frame = self.frame_of(crop, size, mask.as_ref());
+        let (features, mask) = match (&frame, mask.as_ref()) {
             (Some(frame), Some(mask)) => {
                 let (picture, mask) = frame.square(&self.picture, mask)?;
                 (features(network, &picture, Some(&mask))?, Some(mask))

@@ -24,8 +24,13 @@ pub(super) enum Grounds {
 }
 
 impl Grounds {
+    /// Those of a folder, or else made ones.
+    pub(super) fn of(folder: Option<&Path>) -> Result<Self> {
+        folder.map_or(Ok(Self::Made), Self::read)
+    }
+
     /// Photos of a folder, each cut to the scene's shape. Those that cannot be read are said.
-    pub(super) fn read(folder: &Path) -> Result<Self> {
+    fn read(folder: &Path) -> Result<Self> {
         let Catalogue { items, pictures, .. } =
             catalogue::read(folder, &catalogue::Args::default())?;
         let mut photos = Vec::new();

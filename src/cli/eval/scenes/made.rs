@@ -21,7 +21,7 @@ use crate::frame::Crop;
 use crate::image::Picture;
 
 /// Shares of a scene that a product's box takes, if no others are said.
-const AREAS: [f64; 3] = [0.1, 0.2, 0.4];
+pub(super) const AREAS: [f64; 3] = [0.1, 0.2, 0.4];
 
 #[derive(Serialize)]
 struct Row {
@@ -69,10 +69,7 @@ struct Table {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let grounds = match &args.grounds {
-        Some(folder) => Grounds::read(folder)?,
-        None => Grounds::Made,
-    };
+    let grounds = Grounds::of(args.grounds.as_deref())?;
     let mut engine = files::open_engine(&args.index)?;
     let shown = masks::shown(&args.photos, &args.index, &engine)?;
     let list: Vec<Product> = engine.products().map(|p| p.as_slice().to_vec()).unwrap_or_default();
@@ -193,7 +190,7 @@ fn case(
 
 /// The product over a ground, somewhere, its box taking this share of it, or what of that fits in;
 /// and its box.
-fn lay(cut: &CutOut, ground: &Picture, area: f64, seed: u64) -> Result<(Picture, Area)> {
+pub(super) fn lay(cut: &CutOut, ground: &Picture, area: f64, seed: u64) -> Result<(Picture, Area)> {
     let (w, h) = (f64::from(cut.width()), f64::from(cut.height()));
     let (most_w, most_h) = (f64::from(WIDTH), f64::from(HEIGHT));
     let scale = (area * most_w * most_h / (w * h)).sqrt().min(most_w / w).min(most_h / h);

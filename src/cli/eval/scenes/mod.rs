@@ -2,6 +2,7 @@
 //! whose things are marked, and on scenes made of the catalogue's own products.
 
 mod annotations;
+mod dots;
 mod figure;
 mod grounds;
 mod made;
@@ -59,6 +60,9 @@ pub(super) struct Args {
     /// Ask with these alone, and not with every one that there is. May be repeated.
     #[arg(long = "view", value_name = "VIEW", value_enum)]
     views: Vec<View>,
+    /// Count dots: how many of the products are marked, and how many bare grounds, for the first area.
+    #[arg(long, requires = "synthetic", conflicts_with_all = ["views", "report"])]
+    dots: bool,
     #[command(flatten)]
     crop: Cropping,
     /// Write a page with what was asked and found, pictures included.
@@ -191,5 +195,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.report {
         files::must_be_writable(path)?;
     }
-    if args.synthetic { made::run(args) } else { photos::run(args) }
+    match (args.synthetic, args.dots) {
+        (true, true) => dots::run(args),
+        (true, false) => made::run(args),
+        (false, _) => photos::run(args),
+    }
 }

@@ -1,20 +1,12 @@
-//! Which thing of a photo a shopper means by a tap: its outline and box, by colours alone.
-//!
-//! Two distances decide, both along the cheapest way through the photo, where crossing an edge of
-//! colour is what costs (geodesic segmentation; Bai and Sapiro, ICCV 2007): from the tap, and from
-//! the photo's border. What is nearer to the tap is the thing. Colours then have their say: those of
-//! the thing so far against those of the rest, by histograms, as GrabCut does it (Rother et al.,
-//! SIGGRAPH 2004), a few times over. No network is run: docs/things.md has the figures.
+//! A photo in few cells of colour, and which of them hang together.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use fast_image_resize::PixelType;
 
-use crate::area::{Area, Rect};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::image::Picture;
-use crate::mask::Mask;
 use crate::preprocess::resample;
 
 /// Cells on the photo's longer side.
@@ -35,44 +27,8 @@ const PLAIN: f32 = 6.0;
 /// Bins of a histogram along lightness, green to red, blue to yellow.
 const BINS: [usize; 3] = [8, 12, 12];
 
-/// What lies at a point of a photo.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Thing {
-    /// Around it, in fractions of the photo.
-    pub rect: Rect,
-    /// Leaves it alone; coarse, and as wide and high as the photo in proportion.
-    pub mask: Mask,
-}
-
-/// The thing at a point in fractions of the photo, 0 to 1; `None` where there is nothing but a plain
-/// ground.
-///
-/// # Errors
-/// `BadQuery` if the point lies outside of the photo.
-pub fn thing_at(photo: &Picture, x: f32, y: f32) -> Result<Option<Thing>> {
-    if !((0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y)) {
-        return Err(Error::new(
-            ErrorKind::BadQuery,
-            format!("the point {x}, {y} lies outside of the photo: give fractions from 0 to 1"),
-        ));
-    }
-    let grid = Grid::of(photo)?;
-    let tap = grid.cell(x, y);
-    let inside = grid.component(&grid.segment(tap), tap);
-    if grid.contrast(&inside) < PLAIN {
-        return Ok(None);
-    }
-    let coverage = inside.iter().map(|&inside| if inside { 0 } else { 255 }).collect();
-    let mask = Mask::new(grid.width as u32, grid.height as u32, coverage)?;
-    let Some(Area { x0, y0, x1, y1 }) = mask.left() else { return Ok(None) };
-    let share = |at: u32, of: usize| at as f32 / of as f32;
-    let (w, h) = (grid.width, grid.height);
-    let rect = Rect { x0: share(x0, w), y0: share(y0, h), x1: share(x1, w), y1: share(y1, h) };
-    Ok(Some(Thing { rect, mask }))
-}
-
 /// A photo in few cells, row by row.
-struct Grid {
+pub(super) struct Grid {
     width: usize,
     height: usize,
     /// CIE Lab.
@@ -82,7 +38,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn of(photo: &Picture) -> Result<Self> {
+    pub(super) fn of(photo: &Picture) -> Result<Self> {
         let (w, h) = (photo.width(), photo.height());
         let side = |side: u32| {
             let most = u64::from(SIDE) * u64::from(side);
@@ -94,6 +50,23 @@ impl Grid {
         let lab: Vec<[f32; 3]> = rgb.chunks_exact(3).map(|p| lab([p[0], p[1], p[2]])).collect();
         let cost = edges(&lab, width, height);
         Ok(Self { width, height, lab, cost })
+    }
+
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) const fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Which cells are what lies at a point in fractions, and the mean step of colour across their
+    /// outline; `None` where that is a plain ground.
+    pub(super) fn thing(&self, x: f32, y: f32) -> Option<(Vec<bool>, f32)> {
+        let tap = self.cell(x, y);
+        let inside = self.component(&self.segment(tap), tap);
+        let contrast = self.contrast(&inside);
+        (contrast >= PLAIN).then_some((inside, contrast))
     }
 
     /// The cell at a point in fractions.
@@ -357,77 +330,4 @@ fn edges(lab: &[[f32; 3]], width: usize, height: usize) -> Vec<f32> {
             FLAT + slope.sqrt()
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A photo of 160 x 120 pixels.
-    fn drawn(colour: impl Fn(f32, f32) -> [u8; 3]) -> Picture {
-        let pixels = (0..160 * 120).flat_map(|at| colour((at % 160) as f32, (at / 160) as f32));
-        Picture::from_rgb(160, 120, pixels.collect()).unwrap()
-    }
-
-    fn overlap(a: Rect, b: Rect) -> f32 {
-        let area = |r: Rect| (r.x1 - r.x0).max(0.0) * (r.y1 - r.y0).max(0.0);
-        let both = area(Rect {
-            x0: a.x0.max(b.x0),
-            y0: a.y0.max(b.y0),
-            x1: a.x1.min(b.x1),
-            y1: a.y1.min(b.y1),
-        });
-        both / (area(a) + area(b) - both)
-    }
-
-    #[test]
-    fn a_disc_on_a_gradient_is_found_wherever_it_is_tapped() {
-        let photo = drawn(|x, y| {
-            if (x - 100.0).hypot(y - 60.0) < 30.0 {
-                [200, 40, 30]
-            } else {
-                [90, 120, (100.0 + x / 2.0) as u8]
-            }
-        });
-        let disc = Rect { x0: 70.0 / 160.0, y0: 30.0 / 120.0, x1: 130.0 / 160.0, y1: 90.0 / 120.0 };
-        for (x, y) in [(100.0, 60.0), (85.0, 50.0), (110.0, 75.0)] {
-            let thing = thing_at(&photo, x / 160.0, y / 120.0).unwrap().expect("a disc");
-            assert!(overlap(thing.rect, disc) > 0.8, "{:?}", thing.rect);
-            assert!((thing.mask.kept() - 0.147).abs() < 0.03, "{:?}", thing.mask);
-        }
-    }
-
-    #[test]
-    fn of_two_things_the_tapped_one_is_meant() {
-        let photo = drawn(|x, y| match (x, y) {
-            (20.0..65.0, 30.0..90.0) => [30, 60, 180],
-            (95.0..140.0, 30.0..90.0) => [220, 180, 40],
-            _ => [230, 230, 225],
-        });
-        for left in [20.0, 95.0] {
-            let thing = thing_at(&photo, (left + 20.0) / 160.0, 0.5).unwrap().expect("a block");
-            let block = Rect { x0: left / 160.0, y0: 0.25, x1: (left + 45.0) / 160.0, y1: 0.75 };
-            assert!(overlap(thing.rect, block) > 0.8, "{left}: {:?}", thing.rect);
-        }
-    }
-
-    #[test]
-    fn a_plain_wall_is_nothing_and_no_photo_is_too_odd() {
-        let wall = drawn(|x, y| [200, 195, (180.0 + x / 20.0 + y / 30.0) as u8]);
-        assert_eq!(thing_at(&wall, 0.5, 0.5).unwrap(), None);
-        for (width, height) in [(1, 3000), (3000, 1), (1, 1), (2, 5)] {
-            let pixels = (0..width * height * 3).map(|i| (i * 37 % 256) as u8).collect();
-            let photo = Picture::from_rgb(width, height, pixels).unwrap();
-            for (x, y) in [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5)] {
-                if let Some(Thing { rect, .. }) = thing_at(&photo, x, y).unwrap() {
-                    assert!(
-                        rect.x0 < rect.x1 && rect.y0 < rect.y1 && rect.x1 <= 1.0 && rect.y1 <= 1.0
-                    );
-                }
-            }
-            for (x, y) in [(-0.1, 0.5), (0.5, 1.1), (f32::NAN, 0.5)] {
-                assert_eq!(thing_at(&photo, x, y).unwrap_err().kind(), ErrorKind::BadQuery);
-            }
-        }
-    }
 }
