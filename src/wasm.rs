@@ -7,7 +7,7 @@ use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use crate::area::Rect;
-use crate::engine::{Engine, Hit};
+use crate::engine::{Engine, Hit, Next};
 use crate::error::{Error, ErrorKind};
 use crate::explain::HeatMap;
 use crate::image::{Limits, Picture, preview, sniff};
@@ -85,6 +85,8 @@ export interface Rect { x0: number; y0: number; x1: number; y1: number }
 export interface HeatMap { width: number; height: number; values: number[]; rect: Rect }
 /** Around a thing in the photo, and what leaves it alone: 255 = taken out, a coarse mask of the whole photo. */
 export interface Thing { box: Rect; outline: { width: number; height: number; coverage: Uint8Array } }
+/** A thing in the photo, and the product most like it. */
+export interface FoundThing { thing: Thing; id: string; title: string; score: number }
 export interface PictureHeader { format: string; width: number; height: number }
 /** Multiplications of one run of the network on one kind of inner loop: as the textbook counts them, and done. */
 export interface Work { variant: string; macs: number; products: number }
@@ -119,6 +121,8 @@ extern "C" {
     pub type JsRect;
     #[wasm_bindgen(typescript_type = "Thing | undefined")]
     pub type JsThing;
+    #[wasm_bindgen(typescript_type = "FoundThing | null | undefined")]
+    pub type JsFound;
     #[wasm_bindgen(typescript_type = "Product")]
     pub type JsProduct;
     #[wasm_bindgen(typescript_type = "Work[]")]
@@ -167,8 +171,23 @@ struct Outline {
     height: u32,
 }
 
+fn to_thing(Thing { rect, mask }: &Thing) -> Result<JsValue, JsValue> {
+    let outline = Outline { width: mask.width(), height: mask.height() };
+    let thing: JsValue = to_js(&Place { r#box: *rect, outline })?;
+    let coverage = js_sys::Uint8Array::from(mask.coverage());
+    Reflect::set(&Reflect::get(&thing, &"outline".into())?, &"coverage".into(), &coverage)?;
+    Ok(thing)
+}
+
 #[derive(Serialize)]
-struct Found {
+struct Like<'a> {
+    id: &'a str,
+    title: &'a str,
+    score: f32,
+}
+
+#[derive(Serialize)]
+struct Place {
     r#box: Rect,
     outline: Outline,
 }
@@ -312,14 +331,27 @@ impl LookalikeEngine {
     /// What lies at a point of the photo, in fractions of it; `undefined` on a plain ground.
     #[wasm_bindgen(js_name = thingAt)]
     pub fn thing_at(&self, x: f32, y: f32) -> Result<JsThing, JsValue> {
-        let Some(Thing { rect, mask }) = self.0.thing_at(x, y).map_err(thrown)? else {
-            return Ok(JsValue::UNDEFINED.unchecked_into());
+        match self.0.thing_at(x, y).map_err(thrown)? {
+            Some(thing) => Ok(to_thing(&thing)?.unchecked_into()),
+            None => Ok(JsValue::UNDEFINED.unchecked_into()),
+        }
+    }
+
+    /// Looks at one window of the photo, by number from 0, the most promising first: the thing there if
+    /// the catalogue has something like it, `null` if not, `undefined` behind the last.
+    #[wasm_bindgen(js_name = lookAt)]
+    pub fn look_at(&mut self, window: u32) -> Result<JsFound, JsValue> {
+        let found = match self.0.look_at(window as usize).map_err(thrown)? {
+            Next::Found(found) => found,
+            Next::Nothing => return Ok(JsValue::NULL.unchecked_into()),
+            Next::Done => return Ok(JsValue::UNDEFINED.unchecked_into()),
         };
-        let (width, height) = (mask.width(), mask.height());
-        let found: JsValue = to_js(&Found { r#box: rect, outline: Outline { width, height } })?;
-        let coverage = js_sys::Uint8Array::from(mask.coverage());
-        Reflect::set(&Reflect::get(&found, &"outline".into())?, &"coverage".into(), &coverage)?;
-        Ok(found.unchecked_into())
+        let product = self.0.products().and_then(|products| products.get(found.row));
+        let Some(product) = product else { return Ok(JsValue::NULL.unchecked_into()) };
+        let like = Like { id: &product.id, title: &product.title, score: found.score };
+        let like: JsValue = to_js(&like)?;
+        Reflect::set(&like, &"thing".into(), &to_thing(&found.thing)?)?;
+        Ok(like.unchecked_into())
     }
 
     /// What of the photo the network looks at: all of it, or the part around what the mask leaves.

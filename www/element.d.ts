@@ -94,6 +94,7 @@
  * @property {Float32Array|number[]} values row-major, any scale; larger is more
  * @property {Rect} rect what of the photo the cells cover
  *
+ * @typedef {{thing: Thing, id: string, title: string, score: number}} FoundThing a thing in the photo, and the product most like it
  * @typedef {{box: Rect, outline: {width: number, height: number, coverage: Uint8Array}}} Thing around a thing in the photo,
  *   and what leaves it alone: 255 = taken out, a coarse mask of the whole photo
  *
@@ -134,6 +135,8 @@
  * @property {(id: string) => Product} product
  * @property {(id: string, options: {photo: "whole"|"masked", image?: number}) => HeatMap} [explain]
  * @property {(x: number, y: number) => Thing|undefined} [thingAt] what lies at a point, in fractions of the photo
+ * @property {(window: number) => FoundThing|null|undefined} [lookAt] what a window of the photo shows, if the catalogue has
+ *   something like it; undefined behind the last window
  * @property {(masked: boolean) => Rect} seen what of the photo the network looks at
  * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
  * @property {() => void} free
@@ -380,6 +383,12 @@ export type HeatMap = {
      */
     rect: Rect;
 };
+export type FoundThing = {
+    thing: Thing;
+    id: string;
+    title: string;
+    score: number;
+};
 export type Thing = {
     box: Rect;
     outline: {
@@ -463,6 +472,11 @@ export type LookalikeEngine = {
      * what lies at a point, in fractions of the photo
      */
     thingAt?: (x: number, y: number) => Thing | undefined;
+    /**
+     * what a window of the photo shows, if the catalogue has
+     * something like it; undefined behind the last window
+     */
+    lookAt?: (window: number) => FoundThing | null | undefined;
     /**
      * what of the photo the network looks at
      */
@@ -583,6 +597,9 @@ export type Labels = {
     boxLowerRight: string;
     boxMove: string;
     boxIs: string;
+    dots: string;
+    dot: string;
+    dotsFound: string;
     thingSelected: string;
     nothingThere: string;
     cornerSet: string;
@@ -685,6 +702,7 @@ declare const Base: typeof HTMLElement;
  * @csspart name - a result's name
  * @csspart score - a result's score
  * @csspart selection - the box around what is selected
+ * @csspart dot - what marks a thing in the photo that the catalogue has something like
  * @csspart likeness - what a result's score means, in words
  * @csspart nothing - the note that nothing is much like what was asked for
  * @csspart price - a result's price

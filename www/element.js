@@ -110,6 +110,7 @@ let inUse = null;
  * @csspart name - a result's name
  * @csspart score - a result's score
  * @csspart selection - the box around what is selected
+ * @csspart dot - what marks a thing in the photo that the catalogue has something like
  * @csspart likeness - what a result's score means, in words
  * @csspart nothing - the note that nothing is much like what was asked for
  * @csspart price - a result's price

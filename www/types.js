@@ -92,6 +92,7 @@
  * @property {Float32Array|number[]} values row-major, any scale; larger is more
  * @property {Rect} rect what of the photo the cells cover
  *
+ * @typedef {{thing: Thing, id: string, title: string, score: number}} FoundThing a thing in the photo, and the product most like it
  * @typedef {{box: Rect, outline: {width: number, height: number, coverage: Uint8Array}}} Thing around a thing in the photo,
  *   and what leaves it alone: 255 = taken out, a coarse mask of the whole photo
  *
@@ -132,6 +133,8 @@
  * @property {(id: string) => Product} product
  * @property {(id: string, options: {photo: "whole"|"masked", image?: number}) => HeatMap} [explain]
  * @property {(x: number, y: number) => Thing|undefined} [thingAt] what lies at a point, in fractions of the photo
+ * @property {(window: number) => FoundThing|null|undefined} [lookAt] what a window of the photo shows, if the catalogue has
+ *   something like it; undefined behind the last window
  * @property {(masked: boolean) => Rect} seen what of the photo the network looks at
  * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
  * @property {() => void} free

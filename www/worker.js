@@ -346,6 +346,15 @@ class Host {
       }, signal);
     },
 
+    /** A thing that the catalogue has something like in this window of the photo; null: none; undefined: no window is left. */
+    window: async ({ session, at }, signal) => {
+      const engine = await this.load(['index', 'products', 'model']);
+      return this.serial(() => {
+        this.#activate(engine, session);
+        return engine.lookAt?.(at);
+      }, signal);
+    },
+
     product: async ({ id }) => (await this.load(['index', 'products'])).product(id),
 
     browse: async ({ count }) => {

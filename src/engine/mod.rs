@@ -191,30 +191,18 @@ impl Engine {
         things::thing_at(self.photo.as_ref().ok_or_else(no_photo)?.picture(), x, y)
     }
 
-    /// Begins to look for what in the photo the catalogue has something like: how many windows of it
-    /// are going to be looked at, one by each [`Engine::next_found`]. None where it is not known what
-    /// scores mean.
+    /// Looks at one window of the photo, the most promising being number 0: what is there, if the
+    /// catalogue has something like it. Of things that overlap only the first is found. Nothing is
+    /// looked at where it is not known what scores mean.
     ///
     /// # Errors
-    /// `NotReady` if network, index or photo are missing.
-    pub fn find_things(&mut self) -> Result<usize> {
-        self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
-        self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
-        let known = self.manifest.scores.is_some();
-        self.photo.as_mut().ok_or_else(no_photo)?.find_things(known)
-    }
-
-    /// Looks at the next window: what is found there, if the catalogue has something like it. A new
-    /// photo ends the search.
-    ///
-    /// # Errors
-    /// As [`Engine::find_things`], and `BadModel` if the network fails.
-    pub fn next_found(&mut self) -> Result<Next> {
+    /// `NotReady` if network, index or photo are missing; `BadModel` if the network fails.
+    pub fn look_at(&mut self, window: usize) -> Result<Next> {
         let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
         let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
         let photo = self.photo.as_mut().ok_or_else(no_photo)?;
         let Some(scores) = self.manifest.scores else { return Ok(Next::Done) };
-        photo.next_found(network, index, &self.crop, scores)
+        photo.look_at(network, index, &self.crop, scores, window)
     }
 
     /// Forgets photo and mask.

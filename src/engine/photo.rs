@@ -31,10 +31,10 @@ pub(super) struct Photo {
     mask: Option<Mask>,
     whole: Option<Seen>,
     masked: Option<Seen>,
-    /// What may be things, the next one last.
-    waiting: Vec<Thing>,
-    /// What the catalogue has something like.
-    found: Vec<Rect>,
+    /// What may be things, once that has been asked.
+    things: Option<Vec<Thing>>,
+    /// What of them the catalogue has something like, by number.
+    found: Vec<usize>,
 }
 
 /// A thing of which the catalogue has something alike.
@@ -81,7 +81,7 @@ impl Photo {
             mask: None,
             whole: None,
             masked: None,
-            waiting: Vec::new(),
+            things: None,
             found: Vec::new(),
         })
     }
@@ -97,24 +97,23 @@ impl Photo {
         self.masked = None;
     }
 
-    /// Begins to look for things, if it is known what scores mean; how many there may be.
-    pub(super) fn find_things(&mut self, known: bool) -> Result<usize> {
-        self.found.clear();
-        self.waiting = if known { things(&self.picture)? } else { Vec::new() };
-        self.waiting.reverse();
-        Ok(self.waiting.len())
-    }
-
-    /// Looks at the next of them, as the network would see it if it were selected.
-    pub(super) fn next_found(
+    /// Looks at what may be a thing, as the network would see it if it were selected.
+    pub(super) fn look_at(
         &mut self,
         network: &Network,
         index: &Index,
         crop: &Crop,
         scores: Scores,
+        window: usize,
     ) -> Result<Next> {
-        let Some(thing) = self.waiting.pop() else { return Ok(Next::Done) };
-        if self.found.iter().any(|there| there.overlap(thing.rect) > SAME) {
+        let things = match &mut self.things {
+            Some(things) => things,
+            none => none.insert(things(&self.picture)?),
+        };
+        let Some(thing) = things.get(window).cloned() else { return Ok(Next::Done) };
+        let is_same =
+            |there: usize| there != window && things[there].rect.overlap(thing.rect) > SAME;
+        if self.found.iter().any(|&there| is_same(there)) {
             return Ok(Next::Nothing);
         }
         let (w, h) = (self.picture.width(), self.picture.height());
@@ -129,7 +128,9 @@ impl Photo {
         let Some(best) = best.first().filter(|best| best.score >= scores.similar) else {
             return Ok(Next::Nothing);
         };
-        self.found.push(thing.rect);
+        if !self.found.contains(&window) {
+            self.found.push(window);
+        }
         Ok(Next::Found(Found { thing, score: best.score, row: best.product }))
     }
 

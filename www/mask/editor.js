@@ -7,6 +7,7 @@
 import { fill } from '../labels.js';
 import { h } from '../dom.js';
 import { SelectionBox } from './box.js';
+import { Dots } from './dots.js';
 import { History } from './history.js';
 import { KEYS } from './keys.js';
 import { Layers } from './layers.js';
@@ -18,7 +19,7 @@ import { View } from './view.js';
 
 /**
  * @import { Labels } from '../labels.js'
- * @import { Thing } from '../types.js'
+ * @import { FoundThing, Thing } from '../types.js'
  * @import { Box, Point } from './raster.js'
  * @import { ToolName } from './tools.js'
  * @typedef {"ignore"|"only"} Intent
@@ -97,7 +98,15 @@ export class MaskEditor extends EventTarget {
       select: (box) => this.#selectBox(box),
       announce,
     });
-    this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas, this.#box.element, ...this.#place.corners);
+    this.#dots = new Dots(labels, (thing) => {
+      this.#taps++;
+      this.#giveUp();
+      this.#become(thing);
+      // The dots have gone.
+      this.canvas.focus({ preventScroll: true });
+    });
+    const { element: dots } = this.#dots;
+    this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas, dots, this.#box.element, ...this.#place.corners);
     this.#listen();
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(this.element);
@@ -105,6 +114,7 @@ export class MaskEditor extends EventTarget {
 
   #observer;
   #box;
+  #dots;
 
   /**
    * @param {ImageBitmap} bitmap for the screen
@@ -120,6 +130,7 @@ export class MaskEditor extends EventTarget {
     this.#penDown = false;
     this.#isTapped = false;
     this.#taps++;
+    this.#dots.set([]);
     this.#view.fit();
     this.element.style.setProperty('--photo-ratio', String(width / height));
     this.#use(this.#toolName);
@@ -134,6 +145,7 @@ export class MaskEditor extends EventTarget {
     this.#raster = new Raster(1, 1);
     this.#history = new History(this.#raster.data);
     this.#layers.clear();
+    this.#dots.set([]);
     this.#isTapped = false;
     this.#taps++;
     this.#use(this.#toolName);
@@ -535,11 +547,23 @@ export class MaskEditor extends EventTarget {
       this.announce(this.labels.nothingThere);
       return;
     }
-    this.#raster.restore(paintOf(thing.outline, width, height));
+    this.#become(thing);
+  }
+
+  /** Selects a thing. @param {Thing} thing */
+  #become({ outline }) {
+    this.#raster.restore(paintOf(outline, this.#raster.width, this.#raster.height));
     this.#intent = 'only';
     this.#step();
     this.#isTapped = true;
     this.announce(this.labels.thingSelected);
+  }
+
+  /** Dots on these, while nothing is painted. @param {FoundThing[]} things */
+  showThings(things) {
+    this.#dots.set(things);
+    this.#dots.show(!this.hasPaint);
+    this.#draw();
   }
 
   /** All of a box, and nothing else. @param {Box} box */
@@ -638,6 +662,7 @@ export class MaskEditor extends EventTarget {
   }
 
   #state() {
+    this.#dots.show(!this.hasPaint);
     this.#box.show(this.#intent === 'only' ? this.#raster.bounds() : null, this.#raster);
     // In per cent, for styles and for whoever looks from outside.
     this.canvas.dataset.painted = String(Math.round(this.share * 1000) / 10);
@@ -664,6 +689,7 @@ export class MaskEditor extends EventTarget {
   #render() {
     if (!this.#bitmap) return;
     this.#box.render(this.#view);
+    this.#dots.render(this.#view, this.#raster);
     const isBrush = this.#toolName === 'brush' || this.#toolName === 'eraser';
     const at = this.#keyboard ? this.#cursor : this.#ring;
     this.#layers.render({

@@ -1,6 +1,7 @@
 /** The photo of one element and what is selected in it: kept here, and given to whichever worker searches. */
 
 /**
+ * @import { FoundThing } from '../types.js'
  * @import { Caller, Connection } from './connection.js'
  *
  * @typedef {object} Photo
@@ -95,6 +96,17 @@ export class KeptPhoto {
       client.call('mask', args, { transfer: mask ? [mask.data.buffer] : [] }).catch(() => {});
     }
     return client;
+  }
+
+  /**
+   * What a window of the photo shows, if the catalogue has something like it; null: nothing; undefined: no window is left.
+   * @param {number} at
+   * @param {AbortSignal} signal
+   * @returns {Promise<FoundThing|null|undefined>}
+   */
+  async look(at, signal) {
+    const client = await this.worker(signal);
+    return client.call('window', { session: this.#connection.id, at }, { signal });
   }
 
   /**

@@ -3,8 +3,8 @@
  * It knows no DOM, so that it can be tested alone; views listen and show.
  *
  * Events: `change` (something that a view shows is different), `ready`, `query` (the session itself changed the
- * query; detail.isStep: a shopper may undo it), `photo` (detail: a Photo, or null), `progress` (detail: Progress), `failure`
- * (detail: LookalikeError; cancelable).
+ * query; detail.isStep: a shopper may undo it), `photo` (detail: a Photo, or null), `things` (one more was found in the photo;
+ * detail.isAll: there are no more), `progress` (detail: Progress), `failure` (detail: LookalikeError; cancelable).
  */
 import { LookalikeError, asError } from '../errors.js';
 import { fetchPhoto } from './address.js';
@@ -14,7 +14,7 @@ import { KeptPhoto } from './photo.js';
 import { Shop, startingFrom } from './shop.js';
 
 /**
- * @import { Answer, Product, Query, Thing } from '../types.js'
+ * @import { Answer, FoundThing, Product, Query, Thing } from '../types.js'
  * @import { Results } from './answers.js'
  * @import { Caller, Where } from './connection.js'
  * @import { Coverage, Decode } from './photo.js'
@@ -51,6 +51,10 @@ export class Session extends EventTarget {
   #photoWork = null;
   /** @type {AbortController|null} */
   #searchWork = null;
+  /** @type {AbortController|null} */
+  #lookWork = null;
+  /** Things in the photo that the catalogue has something like, as far as they have been found. @type {FoundThing[]} */
+  things = [];
   #extra = 0;
   /** How many hits were asked for in what is shown. */
   #shownK = 0;
@@ -79,6 +83,7 @@ export class Session extends EventTarget {
       this.#opening = null;
       this.#photoWork?.abort();
       this.#searchWork?.abort();
+      this.#lookWork?.abort();
     });
     this.#connection.addEventListener('dead', (event) => this.#onDead(/** @type {CustomEvent<LookalikeError>} */ (event).detail));
     this.#connection.addEventListener('progress', (event) => {
@@ -177,6 +182,7 @@ export class Session extends EventTarget {
       this.open().catch(() => {});
       this.shop.loadModel().catch(() => {});
       const photo = await this.#photo.take(file, signal);
+      this.#forgetThings();
       this.#forgetAnswers();
       this.start = null;
       if (this.#query.productId !== undefined) this.#changeQuery(startingFrom(this.#query, undefined));
@@ -191,6 +197,32 @@ export class Session extends EventTarget {
       }
     }
     void this.refresh();
+    void this.#look();
+  }
+
+  /** Looks for things, a window at a time and only while nothing else is asked. */
+  async #look() {
+    const work = this.#lookWork = new AbortController();
+    const { signal } = work;
+    try {
+      for (let at = 0; ; at++) {
+        while (this.isBusy && !signal.aborted) await new Promise((resolve) => this.addEventListener('change', resolve, { once: true }));
+        signal.throwIfAborted();
+        const found = await this.#photo.look(at, signal);
+        signal.throwIfAborted();
+        if (found) this.things = [...this.things, found];
+        if (found !== null) this.dispatchEvent(new CustomEvent('things', { detail: { isAll: found === undefined } }));
+        if (found === undefined) return;
+      }
+    } catch {
+      // Dots are an offer: what keeps the network from looking is told by the search.
+    }
+  }
+
+  #forgetThings() {
+    this.#lookWork?.abort();
+    this.#lookWork = null;
+    this.things = [];
   }
 
   /** Removes the photo and all that was made of it. */
@@ -198,6 +230,7 @@ export class Session extends EventTarget {
     this.#photoWork?.abort();
     this.#searchWork?.abort();
     const forgotten = this.#photo.clear();
+    this.#forgetThings();
     this.#forgetAnswers();
     this.results = NOTHING;
     // Votes and directions were about this photo.

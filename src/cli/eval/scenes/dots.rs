@@ -132,15 +132,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// All that a photo has, one window after the other.
 fn dots(engine: &mut Engine, photo: Picture) -> Result<Vec<Found>> {
     engine.set_photo(photo)?;
-    engine.find_things()?;
     let mut dots = Vec::new();
-    loop {
-        match engine.next_found()? {
+    for window in 0.. {
+        match engine.look_at(window)? {
             Next::Found(found) => dots.push(found),
             Next::Nothing => {}
-            Next::Done => return Ok(dots),
+            Next::Done => break,
         }
     }
+    Ok(dots)
 }
 
 fn print(table: &Table) -> Result<()> {
