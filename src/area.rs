@@ -28,16 +28,22 @@ impl Rect {
         (self.x1 - self.x0).max(0.0) * (self.y1 - self.y0).max(0.0)
     }
 
-    /// Intersection over union, 0 to 1.
+    /// What both take of the picture.
     #[must_use]
-    pub fn overlap(self, other: Self) -> f32 {
-        let both = Self {
+    pub fn common(self, other: Self) -> f32 {
+        Self {
             x0: self.x0.max(other.x0),
             y0: self.y0.max(other.y0),
             x1: self.x1.min(other.x1),
             y1: self.y1.min(other.y1),
         }
-        .area();
+        .area()
+    }
+
+    /// Intersection over union, 0 to 1.
+    #[must_use]
+    pub fn overlap(self, other: Self) -> f32 {
+        let both = self.common(other);
         let either = self.area() + other.area() - both;
         if either > 0.0 { both / either } else { 0.0 }
     }

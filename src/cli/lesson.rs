@@ -284,7 +284,7 @@ impl Material {
             owners: Owners::single(self.owners.products())?,
             units: self.units.clone(),
             blocks: self.blocks.clone(),
-            teachers: self.taught(&of),
+            teachers: self.taught(of),
             copies: self.copies.clone(),
         })
     }
@@ -296,13 +296,13 @@ impl Material {
             owners: Owners::single(plan.len())?,
             units: (0..plan.len() as u32).collect(),
             blocks: self.blocks.clone(),
-            teachers: self.taught(&|pooled| grow(pooled, plan)),
+            teachers: self.taught(|pooled| grow(pooled, plan)),
             copies: Copies::default(),
         })
     }
 
     /// The teachers, with other pictures made of theirs.
-    fn taught(&self, of: &dyn Fn(&[Vec<f32>]) -> Vec<Vec<f32>>) -> Vec<Taught> {
+    fn taught(&self, of: impl Fn(&[Vec<f32>]) -> Vec<Vec<f32>>) -> Vec<Taught> {
         let teacher = |t: &Taught| Taught { pooled: of(&t.pooled), ..t.clone() };
         self.teachers.iter().map(teacher).collect()
     }

@@ -59,8 +59,10 @@ pub enum Next {
     Done,
 }
 
-/// How much of what is found may overlap before it is the same thing.
+/// How much of what is found may overlap before it is the same thing, and how much of the smaller may
+/// lie in the other before it is a part of it.
 const SAME: f32 = 0.3;
+const PART: f32 = 0.7;
 
 /// What the network saw.
 pub(super) struct Seen {
@@ -111,8 +113,11 @@ impl Photo {
             none => none.insert(things(&self.picture)?),
         };
         let Some(thing) = things.get(window).cloned() else { return Ok(Next::Done) };
-        let is_same =
-            |there: usize| there != window && things[there].rect.overlap(thing.rect) > SAME;
+        let is_same = |there: usize| {
+            let (a, b) = (things[there].rect, thing.rect);
+            let within = a.common(b) > PART * a.area().min(b.area());
+            there != window && (within || a.overlap(b) > SAME)
+        };
         if self.found.iter().any(|&there| is_same(there)) {
             return Ok(Next::Nothing);
         }
