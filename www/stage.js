@@ -1,6 +1,5 @@
 /** The pane of the photo: where one goes, the photo with its paint, and the product that takes its place. */
 import { h, icon, picture } from './dom.js';
-import { fill } from './labels.js';
 import { MaskEditor } from './mask/editor.js';
 import { maskToolbar } from './mask/toolbar.js';
 
@@ -61,9 +60,7 @@ export class Stage {
     this.element = h('section', { class: 'photo-pane', 'aria-label': labels.photoRegion }, this.#anchor, this.#drop, this.#paint, progress, this.#samples);
 
     session.addEventListener('things', (event) => {
-      editor.showThings(session.things);
-      const count = session.things.length;
-      if (/** @type {CustomEvent} */ (event).detail.isAll && count > 0) act.announce(fill(labels.dotsFound, { count }));
+      editor.showThings(session.things, /** @type {CustomEvent} */ (event).detail.isAll);
     });
     editor.addEventListener('change', () => void session.select(editor.hasPaint ? () => editor.coverage() : null));
     editor.addEventListener('state', () => {

@@ -167,7 +167,9 @@ fn things_in_photos_are_found_by_their_boxes() {
     let options = ["--margin", "0", "--json", "--report", text(&report)];
     let table = json(&[&ask[..], &options].concat());
     let found = table["found"].as_array().unwrap();
-    assert_eq!(found.len(), 8, "two things, each in four views");
+    assert_eq!(found.len(), 12, "two things and one without a kind, each in four views");
+    assert_eq!((&found[8]["kind"], &found[8]["of_kind"]), (&Value::Null, &0.into()));
+    assert_eq!(table["rows"][0]["things"]["count"], 2, "what has no kind counts in nothing");
     assert_eq!((&found[3]["found"][0], &found[3]["box"][2]), (&"p4".into(), &48.into()));
     assert_eq!((&found[7]["found"][0], &found[7]["view"]), (&"p5".into(), &"box".into()));
     let mean = |row: usize| table["rows"][row]["things"]["mean"].as_f64().unwrap();
@@ -178,6 +180,12 @@ fn things_in_photos_are_found_by_their_boxes() {
     assert_eq!(
         (one["rows"].as_array().unwrap().len(), &one["rows"][0]["view"]),
         (1, &"box".into())
+    );
+    let twice = ["--view", "mirrored", "--view", "wider", "--margin", "0", "--json"];
+    let twice = json(&[&ask[..], &twice].concat());
+    assert_eq!(
+        (&twice["found"][0]["found"][0], &twice["rows"][1]["view"]),
+        (&"p4".into(), &"wider".into())
     );
     assert_eq!(table["chance"]["things"]["mean"], 0.5, "12 of 24 products each");
     assert_eq!(table["best"]["things"]["mean"], 1.0);
@@ -205,6 +213,9 @@ fn products_are_found_again_in_scenes_made_of_them() {
     let (root, served) = indexed("scenes-made");
     let shop = root.join("shop");
     let ask = ["eval", "scenes", text(&shop), "--synthetic", "--index", text(&served)];
+    // An index of so few products does not know what scores mean.
+    let refused = fail(&[&ask[..], &["--dots"]].concat());
+    assert!(refused.contains("there are no dots") && refused.contains("--composites"), "{refused}");
     let options = ["--draws", "5", "--json"];
     let table = json(&[&ask[..], &options].concat());
     let rows = table["rows"].as_array().unwrap();

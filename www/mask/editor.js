@@ -105,8 +105,8 @@ export class MaskEditor extends EventTarget {
       // The dots have gone.
       this.canvas.focus({ preventScroll: true });
     });
-    const { element: dots } = this.#dots;
-    this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas, dots, this.#box.element, ...this.#place.corners);
+    const { element: dots, said } = this.#dots;
+    this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas, dots, said, this.#box.element, ...this.#place.corners);
     this.#listen();
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(this.element);
@@ -527,8 +527,13 @@ export class MaskEditor extends EventTarget {
   async #select(point) {
     const { width, height } = this.#raster;
     const tap = ++this.#taps;
+    const dot = this.#dots.at(point, this.#view, this.#raster);
     // The press has begun a stroke.
     this.#giveUp();
+    if (dot) {
+      this.#become(dot);
+      return;
+    }
     /** @type {Thing|null|undefined} */
     let thing;
     try {
@@ -559,11 +564,21 @@ export class MaskEditor extends EventTarget {
     this.announce(this.labels.thingSelected);
   }
 
-  /** Dots on these, while nothing is painted. @param {FoundThing[]} things */
-  showThings(things) {
+  /**
+   * Dots on these, while nothing is painted.
+   * @param {FoundThing[]} things
+   * @param {boolean} isAll there are no more
+   */
+  showThings(things, isAll) {
     this.#dots.set(things);
-    this.#dots.show(!this.hasPaint);
+    if (isAll) this.#dots.tell();
+    this.#showDots();
     this.#draw();
+  }
+
+  /** Where a tap means a thing and nothing is selected. */
+  #showDots() {
+    this.#dots.show(!this.hasPaint && this.#toolName === 'brush');
   }
 
   /** All of a box, and nothing else. @param {Box} box */
@@ -662,7 +677,7 @@ export class MaskEditor extends EventTarget {
   }
 
   #state() {
-    this.#dots.show(!this.hasPaint);
+    this.#showDots();
     this.#box.show(this.#intent === 'only' ? this.#raster.bounds() : null, this.#raster);
     // In per cent, for styles and for whoever looks from outside.
     this.canvas.dataset.painted = String(Math.round(this.share * 1000) / 10);
