@@ -183,10 +183,9 @@ fn things_in_photos_are_found_by_their_boxes() {
     );
     let twice = ["--view", "mirrored", "--view", "wider", "--margin", "0", "--json"];
     let twice = json(&[&ask[..], &twice].concat());
-    assert_eq!(
-        (&twice["found"][0]["found"][0], &twice["rows"][1]["view"]),
-        (&"p4".into(), &"wider".into())
-    );
+    let asked = twice["found"].as_array().unwrap();
+    assert_eq!((asked.len(), &twice["rows"][1]["view"]), (6, &"wider".into()));
+    assert!(asked.iter().all(|asked| asked["found"].as_array().unwrap().len() == 10));
     assert_eq!(table["chance"]["things"]["mean"], 0.5, "12 of 24 products each");
     assert_eq!(table["best"]["things"]["mean"], 1.0);
     assert!(fs::read_to_string(&report).unwrap().contains("disc in one.png"));
