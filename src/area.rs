@@ -1,12 +1,12 @@
 //! Parts of pictures: rectangles of pixels, and of fractions.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::image::Picture;
 
 /// A part of a picture, in fractions of its width and height: 0, 0 is its upper left corner.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rect {
     /// Left.
     pub x0: f32,

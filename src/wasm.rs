@@ -119,6 +119,8 @@ extern "C" {
     pub type JsHeatMap;
     #[wasm_bindgen(typescript_type = "Rect")]
     pub type JsRect;
+    #[wasm_bindgen(typescript_type = "Rect[]")]
+    pub type JsRects;
     #[wasm_bindgen(typescript_type = "Thing | undefined")]
     pub type JsThing;
     #[wasm_bindgen(typescript_type = "FoundThing | null | undefined")]
@@ -338,10 +340,15 @@ impl LookalikeEngine {
     }
 
     /// Looks at one window of the photo, by number from 0, the most promising first: the thing there if
-    /// the catalogue has something like it, `null` if not, `undefined` behind the last.
+    /// the catalogue has something like it, `null` if not, `undefined` behind the last. What overlaps a
+    /// thing that was found already is not found again.
     #[wasm_bindgen(js_name = lookAt)]
-    pub fn look_at(&mut self, window: u32) -> Result<JsFound, JsValue> {
-        let found = match self.0.look_at(window as usize).map_err(thrown)? {
+    pub fn look_at(&mut self, window: u32, found: JsRects) -> Result<JsFound, JsValue> {
+        let found: Vec<Rect> = serde_wasm_bindgen::from_value(found.into()).map_err(|cause| {
+            let what = format!("what was found has to be boxes, in fractions: {cause}");
+            thrown(Error::new(ErrorKind::BadQuery, what))
+        })?;
+        let found = match self.0.look_at(window as usize, &found).map_err(thrown)? {
             Next::Found(found) => found,
             Next::Nothing => return Ok(JsValue::NULL.unchecked_into()),
             Next::Done => return Ok(JsValue::UNDEFINED.unchecked_into()),

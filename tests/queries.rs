@@ -7,11 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lookalike::engine::{Engine, Hit};
+use lookalike::ErrorKind;
+use lookalike::area::Rect;
+use lookalike::engine::{Engine, Found as FoundThing, Hit, Next};
 use lookalike::image::{Limits, Picture, decode};
 use lookalike::manifest::Role;
 use lookalike::mask::Mask;
-use lookalike::query::Query;
+use lookalike::query::{Query, View};
 use serde_json::{Value, json};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -38,11 +40,19 @@ fn picture(name: &str) -> Picture {
     decode(&fs::read(folder().join(name)).unwrap(), &Limits::default()).unwrap()
 }
 
+fn served(name: &str) -> Vec<u8> {
+    fs::read(folder().join("served").join(name)).unwrap()
+}
+
 fn engine() -> Engine {
-    let read = |name: &str| fs::read(folder().join("served").join(name)).unwrap();
-    let mut engine = Engine::new(&read("manifest.json")).unwrap();
+    engine_of(&served("manifest.json"))
+}
+
+/// The index under a manifest of its own.
+fn engine_of(manifest: &[u8]) -> Engine {
+    let mut engine = Engine::new(manifest).unwrap();
     for role in [Role::Model, Role::Index, Role::Products] {
-        let file = read(&engine.manifest().file(role).unwrap().path);
+        let file = served(&engine.manifest().file(role).unwrap().path);
         engine.provide(role, file, None).unwrap();
     }
     engine
@@ -270,4 +280,70 @@ fn bless() {
         let text = serde_json::to_string_pretty(&case).unwrap();
         fs::write(folder().join(format!("{name}.json")), text + "\n").unwrap();
     }
+}
+
+/// The same index, as if this were known of its scores.
+fn engine_that_knows(scores: Option<Value>) -> Engine {
+    let mut manifest: Value = serde_json::from_slice(&served("manifest.json")).unwrap();
+    manifest.as_object_mut().unwrap().remove("scores");
+    if let Some(scores) = scores {
+        manifest["scores"] = scores;
+    }
+    engine_of(manifest.to_string().as_bytes())
+}
+
+/// Two blocks on a pale wall; without the second, one.
+fn blocks(both: bool) -> Picture {
+    let rgb = (0..160 * 120).flat_map(|at| match (at % 160, at / 160) {
+        (20..65, 30..90) => [30, 60, 180],
+        (95..140, 30..90) if both => [220, 180, 40],
+        _ => [230, 230, 225],
+    });
+    Picture::from_rgb(160, 120, rgb.collect()).unwrap()
+}
+
+/// All that is found in the engine's photo.
+fn things(engine: &mut Engine) -> Vec<FoundThing> {
+    let mut all: Vec<FoundThing> = Vec::new();
+    for window in 0..100 {
+        let found: Vec<Rect> = all.iter().map(|found| found.thing.rect).collect();
+        match engine.look_at(window, &found).unwrap() {
+            Next::Found(found) => all.push(found),
+            Next::Nothing => {}
+            Next::Done => return all,
+        }
+    }
+    panic!("windows end");
+}
+
+#[test]
+fn things_in_a_photo_are_found_once_each_if_something_is_like_them() {
+    let any = json!({"same": 1, "close": 0, "similar": -1});
+    let mut engine = engine_that_knows(Some(any));
+    assert_eq!(engine.look_at(0, &[]).unwrap_err().kind(), ErrorKind::NotReady);
+    engine.set_photo(blocks(true)).unwrap();
+    let whole = engine.embed(View::Whole).unwrap().clone();
+    let found = things(&mut engine);
+    assert_eq!(found.len(), 2, "{found:?}");
+    let middle = |found: &FoundThing| (found.thing.rect.x0 + found.thing.rect.x1) / 2.0;
+    let mut middles: Vec<f32> = found.iter().map(middle).collect();
+    middles.sort_by(f32::total_cmp);
+    assert!((middles[0] - 0.266).abs() < 0.05 && (middles[1] - 0.734).abs() < 0.05, "{middles:?}");
+    // What overlaps one of them, or is a part of it, is it.
+    let part = Rect { x0: 0.15, y0: 0.3, x1: 0.25, y1: 0.5 };
+    let other = |engine: &mut Engine| engine.look_at(0, &[part, Rect::WHOLE]).unwrap();
+    assert_eq!(other(&mut engine), Next::Nothing);
+    // Looking changes nothing of what is searched with, and another photo has other things.
+    assert_eq!(engine.embed(View::Whole).unwrap(), &whole);
+    assert_eq!(things(&mut engine), found, "asked again");
+    engine.set_photo(blocks(false)).unwrap();
+    assert_eq!(things(&mut engine).len(), 1);
+
+    let none = json!({"same": 1, "close": 1, "similar": 1});
+    let mut engine = engine_that_knows(Some(none));
+    engine.set_photo(blocks(true)).unwrap();
+    assert_eq!(things(&mut engine), [], "nothing is so much like them");
+    let mut engine = engine_that_knows(None);
+    engine.set_photo(blocks(true)).unwrap();
+    assert_eq!(engine.look_at(0, &[]).unwrap(), Next::Done, "nobody knows what scores mean");
 }

@@ -133,8 +133,8 @@
  * @property {(id: string) => Product} product
  * @property {(id: string, options: {photo: "whole"|"masked", image?: number}) => HeatMap} [explain]
  * @property {(x: number, y: number) => Thing|undefined} [thingAt] what lies at a point, in fractions of the photo
- * @property {(window: number) => FoundThing|null|undefined} [lookAt] what a window of the photo shows, if the catalogue has
- *   something like it; undefined behind the last window
+ * @property {(window: number, found: Rect[]) => FoundThing|null|undefined} [lookAt] what a window of the photo shows, if the
+ *   catalogue has something like it and it is none of those that were found; undefined behind the last window
  * @property {(masked: boolean) => Rect} seen what of the photo the network looks at
  * @property {() => (Group & {count: number, offered: boolean})[]} [groups]
  * @property {() => void} free

@@ -347,11 +347,11 @@ class Host {
     },
 
     /** A thing that the catalogue has something like in this window of the photo; null: none; undefined: no window is left. */
-    window: async ({ session, at }, signal) => {
+    window: async ({ session, at, found }, signal) => {
       const engine = await this.load(['index', 'products', 'model']);
       return this.serial(() => {
         this.#activate(engine, session);
-        return engine.lookAt?.(at);
+        return engine.lookAt?.(at, found);
       }, signal);
     },
 

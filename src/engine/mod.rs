@@ -192,17 +192,18 @@ impl Engine {
     }
 
     /// Looks at one window of the photo, the most promising being number 0: what is there, if the
-    /// catalogue has something like it. Of things that overlap only the first is found. Nothing is
-    /// looked at where it is not known what scores mean.
+    /// catalogue has something like it. What overlaps a thing that was `found` already (boxes, in
+    /// fractions of the photo) is that thing or a part of it, and is not found again. Nothing is looked
+    /// at where it is not known what scores mean.
     ///
     /// # Errors
     /// `NotReady` if network, index or photo are missing; `BadModel` if the network fails.
-    pub fn look_at(&mut self, window: usize) -> Result<Next> {
+    pub fn look_at(&mut self, window: usize, found: &[Rect]) -> Result<Next> {
         let network = self.network.as_ref().ok_or_else(|| not_ready(Role::Model))?;
         let index = self.index.as_ref().ok_or_else(|| not_ready(Role::Index))?;
         let photo = self.photo.as_mut().ok_or_else(no_photo)?;
         let Some(scores) = self.manifest.scores else { return Ok(Next::Done) };
-        photo.look_at(network, index, &self.crop, scores, window)
+        photo.look_at(network, index, &self.crop, scores, (window, found))
     }
 
     /// Forgets photo and mask.

@@ -33,8 +33,6 @@ pub(super) struct Photo {
     masked: Option<Seen>,
     /// What may be things, once that has been asked.
     things: Option<Vec<Thing>>,
-    /// What of them the catalogue has something like, by number.
-    found: Vec<usize>,
 }
 
 /// A thing of which the catalogue has something alike.
@@ -77,15 +75,7 @@ pub(super) struct Seen {
 impl Photo {
     pub(super) fn new(picture: Picture) -> Result<Self> {
         let picture = kept(picture)?;
-        Ok(Self {
-            picture,
-            square: None,
-            mask: None,
-            whole: None,
-            masked: None,
-            things: None,
-            found: Vec::new(),
-        })
+        Ok(Self { picture, square: None, mask: None, whole: None, masked: None, things: None })
     }
 
     /// As it is kept.
@@ -99,26 +89,26 @@ impl Photo {
         self.masked = None;
     }
 
-    /// Looks at what may be a thing, as the network would see it if it were selected.
+    /// Looks at what may be a thing, as the network would see it if it were selected. What is one of
+    /// those that were `found` is passed over.
     pub(super) fn look_at(
         &mut self,
         network: &Network,
         index: &Index,
         crop: &Crop,
         scores: Scores,
-        window: usize,
+        (window, found): (usize, &[Rect]),
     ) -> Result<Next> {
         let things = match &mut self.things {
             Some(things) => things,
             none => none.insert(things(&self.picture)?),
         };
         let Some(thing) = things.get(window).cloned() else { return Ok(Next::Done) };
-        let is_same = |there: usize| {
-            let (a, b) = (things[there].rect, thing.rect);
-            let within = a.common(b) > PART * a.area().min(b.area());
-            there != window && (within || a.overlap(b) > SAME)
+        let is_same = |there: &Rect| {
+            let within = there.common(thing.rect) > PART * there.area().min(thing.rect.area());
+            within || there.overlap(thing.rect) > SAME
         };
-        if self.found.iter().any(|&there| is_same(there)) {
+        if found.iter().any(is_same) {
             return Ok(Next::Nothing);
         }
         let (w, h) = (self.picture.width(), self.picture.height());
@@ -133,9 +123,6 @@ impl Photo {
         let Some(best) = best.first().filter(|best| best.score >= scores.similar) else {
             return Ok(Next::Nothing);
         };
-        if !self.found.contains(&window) {
-            self.found.push(window);
-        }
         Ok(Next::Found(Found { thing, score: best.score, row: best.product }))
     }
 

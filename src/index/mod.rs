@@ -167,8 +167,9 @@ impl Index {
         Ok(index)
     }
 
-    /// As [`Index::read`], for bytes whose hash was compared already: does not compute the file's own checksum, which takes
-    /// wasm longer than all the rest. Whatever the bytes are, what is read of them is sound.
+    /// As [`Index::read`], for bytes whose hash was compared already: does not compute the file's own
+    /// checksum, which takes wasm longer than all the rest. Whatever the bytes are, what is read of
+    /// them is sound.
     ///
     /// # Errors
     /// `BadIndex` if the file is not an index, or contradicts itself; `Mismatch` if it is of another

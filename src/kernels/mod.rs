@@ -9,8 +9,8 @@
 //! # One result everywhere
 //!
 //! A convolution is an `i32` sum (wrapping, as every instruction set does it) followed by [`requantise`], which is one
-//! conversion, one `f32` multiplication and one rounding, each correctly rounded by IEEE 754 and never contracted. Every
-//! variant therefore gives the same bytes, and the same as onnxruntime's own definition of a quantised convolution.
+//! conversion, one `f32` multiplication and one rounding, each correctly rounded by IEEE 754 and never contracted.
+//! Every variant therefore gives the same bytes, and the same as onnxruntime's own definition of a quantised convolution.
 //! `generic` states it in scalar code; the tests compare every other variant with it over every shape.
 //!
 //! # Variants

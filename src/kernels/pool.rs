@@ -204,7 +204,8 @@ pub fn requantise_map(
 ///
 /// # Panics
 ///
-/// When `data` is not a whole number of pixels of `c` channels that fit the output, or the tables are neither one nor `c`.
+/// When `data` is not a whole number of pixels of `c` channels that fit the output, or the tables are
+/// neither one nor `c`.
 pub fn look_up(c: usize, tables: &[[u8; 256]], data: &[u8], out: &mut Rows<'_>) {
     assert!(c > 0 && data.len().is_multiple_of(c));
     assert!(tables.len() == 1 || tables.len() == c);

@@ -159,15 +159,18 @@ pub fn learn(lesson: &Lesson<'_>, options: LearnOptions) -> Result<(Projection, 
         let trial = Trial::new(&samples, lesson.units, &clean, pictures);
         let columns: Vec<Option<Targets<'_>>> =
             lesson.columns.iter().map(|c| Some(Targets::Labels(c.shared()?, &shares))).collect();
-        // Without a teacher, the network itself says what a copy should look like: its own picture.
-        let itself = (views.is_empty() && trial.has_copies())
-            .then(|| View::of("", lesson.pooled, lesson.blocks, &own, &clean))
-            .flatten();
         let mut choice = Choice::components(&trial, copied.len(), options);
         let teachers = choice.teachers(&views, &mut recipe);
-        if let Some((views, joined)) = &teachers {
-            choice.follow(joined, views, &mut recipe);
-        } else if let Some(itself) = &itself {
+        let follows = match &teachers {
+            Some((views, joined)) => choice.follow(joined, views, &mut recipe),
+            None => false,
+        };
+        // Without a teacher that helps, the network itself says what a copy should look like: its own
+        // picture.
+        let itself = (!follows && trial.has_copies())
+            .then(|| View::of("", lesson.pooled, lesson.blocks, &own, &clean))
+            .flatten();
+        if let Some(itself) = &itself {
             choice.follow_itself(itself.targets(), &mut recipe);
         }
         choice.columns(lesson.columns, &columns, &mut recipe);

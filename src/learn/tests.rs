@@ -291,6 +291,15 @@ fn copies_teach_what_a_product_looks_like_over_another_ground() {
     let (before, after) = (found(&plain, held, &shown), found(&projection, held, &shown));
     assert!(after > before + 0.1, "{before} {after}");
     assert_eq!(learn(&lesson, LearnOptions::default()).unwrap().0, projection, "repeats");
+    // A teacher that is not understood is as none.
+    let nothing: Vec<Vec<f32>> =
+        (0..120).map(|at| (0..4).map(|d| noise(700_000 + at * 4 + d)).collect()).collect();
+    let (nothing, theirs) = (refs(&nothing), [block(4)]);
+    let teachers = [Teacher { name: "noise", pooled: &nothing, blocks: &theirs }];
+    let misled = Lesson { teachers: &teachers, ..lesson };
+    let (with, recipe) = learn(&misled, LearnOptions::default()).unwrap();
+    assert!(recipe.notes.iter().any(|note| note.starts_with("noise is not used")), "{recipe:?}");
+    assert!(with == projection && recipe.teachers.is_empty(), "{recipe:?}");
     // Of fewer products than can be held out nothing more is learnt.
     let few = Lesson {
         copies: Copies { pooled: &copied[..30], of: &of[..30] },

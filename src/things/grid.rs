@@ -1,5 +1,6 @@
 //! A photo in few cells of colour, and which of them hang together.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -35,6 +36,8 @@ pub(super) struct Grid {
     lab: Vec<[f32; 3]>,
     /// What it costs to pass a cell.
     cost: Vec<f32>,
+    /// How far each cell is from the photo's border.
+    from_border: OnceCell<Vec<f32>>,
 }
 
 impl Grid {
@@ -49,7 +52,7 @@ impl Grid {
         let (width, height) = (width as usize, height as usize);
         let lab: Vec<[f32; 3]> = rgb.chunks_exact(3).map(|p| lab([p[0], p[1], p[2]])).collect();
         let cost = edges(&lab, width, height);
-        Ok(Self { width, height, lab, cost })
+        Ok(Self { width, height, lab, cost, from_border: OnceCell::new() })
     }
 
     pub(super) const fn width(&self) -> usize {
@@ -84,7 +87,10 @@ impl Grid {
             self.distances((0..w * h).filter(|at| seed(at % w, at / w)))
         };
         let from_tap = seeds(&|x, y| near(x, tx) && near(y, ty));
-        let from_border = seeds(&|x, y| x == 0 || y == 0 || x == w - 1 || y == h - 1);
+        // The same for every tap.
+        let from_border = self
+            .from_border
+            .get_or_init(|| seeds(&|x, y| x == 0 || y == 0 || x == w - 1 || y == h - 1));
         let prior: Vec<f32> = (0..w * h)
             .map(|at| {
                 let across = (at % w).abs_diff(tx) as f32 / w as f32;

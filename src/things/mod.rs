@@ -16,7 +16,7 @@ use crate::mask::Mask;
 use grid::Grid;
 
 /// Taps across and down by which things are looked for.
-const TAPS: usize = 7;
+const TAPS: usize = 5;
 /// Things that overlap by more than this are one; see [`Rect::overlap`].
 const SAME: f32 = 0.6;
 /// What takes more of the photo than this is its ground, and what takes less is not a thing but a

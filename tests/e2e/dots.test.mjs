@@ -18,8 +18,10 @@ describe('dots', { skip: missing() ?? false }, () => {
   let context;
   /** @type {Buffer} two products on a pale wall */
   let scene;
-  /** @type {Buffer} the wall alone */
-  let wall;
+  /** @type {Buffer} the second of them alone */
+  let other;
+  /** @type {Buffer} many */
+  let many;
 
   before(async () => {
     server = await serve();
@@ -27,7 +29,12 @@ describe('dots', { skip: missing() ?? false }, () => {
     context = await newContext(browser, { viewport: { width: 1280, height: 900 } });
     const size = { width: 640, height: 480 };
     const paper = "context.fillStyle = '#d8d4ca'; context.fillRect(0, 0, width, height);";
-    wall = await draw(context, size, paper);
+    other = await draw(context, { ...size, images: [thumbOf(products()[300])] }, `${paper}
+      context.globalCompositeOperation = 'multiply';
+      context.drawImage(images[0], 360, 120, 240, 240);`);
+    many = await draw(context, { ...size, images: [7, 100, 200, 300, 400, 500].map((at) => thumbOf(products()[at])) }, `${paper}
+      context.globalCompositeOperation = 'multiply';
+      images.forEach((image, i) => context.drawImage(image, 20 + i % 3 * 205, 40 + Math.floor(i / 3) * 210, 190, 190));`);
     scene = await draw(context, { ...size, images: [thumbOf(products()[7]), thumbOf(products()[300])] }, `${paper}
       context.globalCompositeOperation = 'multiply';
       context.drawImage(images[0], 40, 120, 240, 240);
@@ -86,30 +93,79 @@ describe('dots', { skip: missing() ?? false }, () => {
     await page.context().close();
   });
 
-  test('a new photo ends the search, and a wall has no dots', async () => {
-    const { page, problems, dots } = await open();
-    await hand(page, 'drop', jpeg(scene));
+  test('a new photo has its own dots, however far the search in the one before was', async () => {
+    const { page, problems, dots, ui } = await open();
+    await hand(page, 'drop', jpeg(many));
     await dots.first().waitFor();
-    await hand(page, 'drop', jpeg(wall, 'wall.jpg'));
+    await hand(page, 'drop', jpeg(other, 'other.jpg'));
     await settled(page);
-    await page.waitForTimeout(1_500);
-    assert.equal(await dots.count(), 0);
+    await all(page);
+    const photo = await ui.canvas.boundingBox();
+    assert.ok(photo);
+    const places = await dots.evaluateAll((all) => all.map((dot) => parseFloat(/** @type {HTMLElement} */ (dot).style.left)));
+    assert.ok(places.length > 0 && places.every((left) => left > photo.width / 2), places.join());
     assert.deepEqual(problems, []);
     await page.context().close();
   });
 
-  test('a tap goes before what still waits', async () => {
-    const { page, ui, dots, painted } = await open(SCORES, { width: 390, height: 844 });
-    await hand(page, 'drop', jpeg(scene));
-    await ui.canvas.waitFor();
-    const box = await ui.canvas.boundingBox();
-    assert.ok(box);
-    await page.mouse.click(box.x + box.width * 0.25, box.y + box.height / 2);
-    await page.waitForFunction(() => Number(/** @type {HTMLElement} */ (document.querySelector('look-alike')?.shadowRoot?.querySelector('.stage canvas[role=application]')).dataset.painted) > 2);
+  test('a tap goes before what still waits, and a tap on a dot selects its thing', async () => {
+    const { page, dots, painted } = await open(SCORES, { width: 390, height: 844 });
+    await hand(page, 'drop', jpeg(many));
+    await dots.first().waitFor();
+    const at = await dots.first().boundingBox();
+    assert.ok(at);
+    await page.mouse.click(at.x + at.width / 2, at.y + at.height / 2);
+    const found = await page.waitForFunction(() => {
+      const root = document.querySelector('look-alike')?.shadowRoot;
+      const canvas = /** @type {HTMLElement} */ (root?.querySelector('.stage canvas[role=application]'));
+      return Number(canvas.dataset.painted) > 0.5 && { dots: root?.querySelectorAll('.dot').length ?? 0, said: root?.querySelector('.stage [aria-live]')?.textContent };
+    });
+    const then = await found.jsonValue();
+    assert.ok(then);
+    assert.equal(then.said, '', 'not all windows had been looked at');
+    assert.equal(await dots.first().isVisible(), false, 'something is selected');
     await settled(page);
     await all(page);
-    assert.ok(await painted() > 2);
-    assert.equal(await dots.first().isVisible(), false, 'something is selected');
+    assert.ok(await dots.count() > then.dots, 'it went on');
+    assert.ok(await painted() < 40);
+    await page.context().close();
+  });
+
+  test('a stroke passes through a dot; zoomed in, those beyond the edge are away; the theme is dark and the page runs to the left', async () => {
+    const { page, problems, ui, dots, painted } = await open();
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+    await hand(page, 'drop', jpeg(scene));
+    await settled(page);
+    await all(page);
+    await page.evaluate(AXE);
+    const found = await page.evaluate(() => /** @type {any} */ (window).axe.run('look-alike'));
+    assert.deepEqual(found.violations.map((/** @type {any} */ violation) => violation.id), []);
+    const count = await dots.count();
+    const box = await ui.canvas.boundingBox();
+    assert.ok(box);
+    const shown = () => dots.evaluateAll((all) => all.filter((dot) => !(/** @type {HTMLElement} */ (dot).hidden)).length);
+    assert.equal(await shown(), count);
+    await page.mouse.move(box.x + 30, box.y + 30);
+    await page.keyboard.down('Control');
+    for (let i = 0; i < 8; i++) await page.mouse.wheel(0, -300);
+    await page.keyboard.up('Control');
+    await page.waitForFunction(() => [...document.querySelector('look-alike')?.shadowRoot?.querySelectorAll('.dot') ?? []].some((dot) => /** @type {HTMLElement} */ (dot).hidden));
+    assert.ok(await shown() < count);
+    await page.mouse.move(box.x + 30, box.y + 30);
+    await page.keyboard.down('Control');
+    for (let i = 0; i < 8; i++) await page.mouse.wheel(0, 300);
+    await page.keyboard.up('Control');
+    await page.waitForFunction(() => [...document.querySelector('look-alike')?.shadowRoot?.querySelectorAll('.dot') ?? []].every((dot) => !(/** @type {HTMLElement} */ (dot).hidden)));
+    const at = await dots.first().boundingBox();
+    assert.ok(at);
+    await page.mouse.move(at.x + at.width / 2, at.y + at.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(at.x + at.width / 2 + 50, at.y + at.height / 2 + 10, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForFunction(() => Number(/** @type {HTMLElement} */ (document.querySelector('look-alike')?.shadowRoot?.querySelector('.stage canvas[role=application]')).dataset.painted) > 0.2);
+    assert.ok(await painted() < 6, 'a stroke, and not a thing');
+    assert.deepEqual(problems, []);
     await page.context().close();
   });
 

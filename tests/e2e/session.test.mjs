@@ -5,7 +5,7 @@ import { LookalikeError } from '../../www/errors.js';
 import { Session } from '../../www/session/session.js';
 
 /**
- * @import { Query } from '../../www/types.js'
+ * @import { FoundThing, Query } from '../../www/types.js'
  * @typedef {{name: string, args: any, signal?: AbortSignal}} Call
  */
 
@@ -28,6 +28,8 @@ class Worker extends EventTarget {
   fit = null;
   /** Bitmaps that were given out and not closed. */
   open = 0;
+  /** What windows of a photo show, the first one first. @type {(FoundThing|null)[]} */
+  windows = [];
 
   /**
    * @param {string} name
@@ -53,6 +55,7 @@ class Worker extends EventTarget {
       }
       case 'forget': return this.photos.delete(args.session);
       case 'search': return { hits: Array.from({ length: args.query.k }, (_, row) => ({ row, id: `${args.query.photo ?? args.query.productId} ${row}` })), ms: {} };
+      case 'window': return this.windows[args.at];
       default: return undefined;
     }
   }
@@ -102,6 +105,19 @@ function start({ query = {}, settings = {}, graceMs = 20 } = {}) {
   return { session, workers, shown, photos };
 }
 
+/** @param {number} number @returns {FoundThing} */
+function thing(number) {
+  const box = { x0: number / 10, y0: 0, x1: number / 10 + 0.05, y1: 0.1 };
+  return { id: `p${number}`, title: 'Thing', score: 1, thing: { box, outline: { width: 1, height: 1, coverage: new Uint8Array(1) } } };
+}
+
+/** Until so many things were found. @param {Session} session @param {number} count */
+async function looked(session, count) {
+  for (let i = 0; i < 200 && session.things.length !== count; i++) await later();
+  await later(5);
+  assert.equal(session.things.length, count);
+}
+
 /** @param {Session} session */
 async function quiet(session) {
   do await later(); while (session.isBusy);
@@ -117,6 +133,78 @@ describe('a session', () => {
     assert.equal(shown.at(-1).whole.hits.length, 3);
     await session.refresh();
     assert.equal(workers[0].named('search').length, 1);
+  });
+
+  test('things are looked for one window after the other, each told what was found; a search is successful first', async () => {
+    const { session, workers } = start();
+    await session.open();
+    workers[0].windows = [thing(0), null, thing(1)];
+    workers[0].fails.search = new LookalikeError('network', 'the model has not arrived');
+    await session.setPhoto(file('a'));
+    await quiet(session);
+    await later(5);
+    assert.equal(workers[0].named('window').length, 0, 'what failed is not asked for again unasked');
+    /** @type {[number, boolean][]} */
+    const told = [];
+    session.addEventListener('things', (event) => told.push([session.things.length, /** @type {CustomEvent} */ (event).detail.isAll]));
+    workers[0].fails.search = undefined;
+    session.calm();
+    await session.refresh();
+    await looked(session, 2);
+    assert.deepEqual(workers[0].named('window').map(({ args }) => [args.at, args.found.length]), [[0, 0], [1, 1], [2, 1], [3, 2]]);
+    assert.deepEqual(told, [[1, false], [2, false], [2, true]]);
+    await session.refine({ k: 4 });
+    await later(5);
+    assert.equal(workers[0].named('window').length, 4, 'once a photo');
+  });
+
+  test('a search goes before the windows that still wait', async () => {
+    const { session, workers } = start();
+    await session.setPhoto(file('a'));
+    await quiet(session);
+    workers[0].windows = [thing(0), ...Array(20).fill(null), thing(1)];
+    // Each takes a while.
+    Object.defineProperty(workers[0].slow, 'window', { get: () => later(2) });
+    const windows = () => workers[0].named('window').length;
+    await session.setPhoto(file('b'));
+    while (windows() < 3) await later();
+    workers[0].slow.search = later(20);
+    const asked = windows();
+    const searching = session.select(() => ({ data: new Uint8Array(1), width: 1, height: 1 }));
+    await later(15);
+    assert.ok(session.isBusy);
+    assert.equal(windows(), asked, 'the one under way ends, no other begins');
+    await searching;
+    await looked(session, 2);
+  });
+
+  test('a new photo ends the looking and begins anew; where a window fails, the next search goes on', async () => {
+    const { session, workers } = start();
+    await session.setPhoto(file('a'));
+    await quiet(session);
+    workers[0].windows = [thing(0), thing(1)];
+    let answer = (/** @type {unknown} */ _) => {};
+    workers[0].slow.window = new Promise((resolve) => { answer = resolve; });
+    await session.setPhoto(file('b'));
+    while (workers[0].named('window').length < 2) await later();
+    const photo = session.setPhoto(file('c'));
+    workers[0].slow = {};
+    workers[0].windows = [thing(7)];
+    answer(null);
+    await photo;
+    await looked(session, 1);
+    assert.deepEqual(session.things.map(({ id }) => id), ['p7'], 'nothing of the photo before');
+    workers[0].windows = [thing(0), thing(1)];
+    workers[0].fails.window = new LookalikeError('network', 'gone');
+    await session.setPhoto(file('d'));
+    await quiet(session);
+    await later(5);
+    assert.equal(session.failure, null, 'dots are an offer');
+    workers[0].fails.window = undefined;
+    await session.refine({ k: 5 });
+    await looked(session, 2);
+    await session.clearPhoto();
+    assert.deepEqual(session.things, []);
   });
 
   test('a selection is read when it is needed, sent once, and gives a second list', async () => {

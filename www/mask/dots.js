@@ -34,6 +34,7 @@ export class Dots {
   set(things) {
     if (things.length < this.#dots.length) {
       this.#dots = [];
+      this.element.replaceChildren();
       this.said.textContent = '';
     }
     for (const { thing, title } of things.slice(this.#dots.length)) {
@@ -42,8 +43,9 @@ export class Dots {
         type: 'button', class: 'dot', part: 'dot', 'aria-label': fill(this.labels.dot, { title }), onclick: () => this.choose(thing),
       }));
       this.#dots.push({ x: (x0 + x1) / 2, y: (y0 + y1) / 2, thing, button });
+      // Those that are there stay: one of them may have the focus.
+      this.element.append(button);
     }
-    this.element.replaceChildren(...this.#dots.map(({ button }) => button));
   }
 
   /** All have been found: a screen reader hears how many. */
@@ -74,10 +76,14 @@ export class Dots {
    * @param {View} view
    * @param {{width: number, height: number}} photo in pixels of the mask
    */
-  render({ x, y, scale }, photo) {
-    for (const dot of this.#dots) {
-      dot.button.style.setProperty('left', `${x + dot.x * photo.width * scale}px`);
-      dot.button.style.setProperty('top', `${y + dot.y * photo.height * scale}px`);
+  render(view, photo) {
+    for (const { x, y, button } of this.#dots) {
+      const left = view.x + x * photo.width * view.scale;
+      const top = view.y + y * photo.height * view.scale;
+      button.style.setProperty('left', `${left}px`);
+      button.style.setProperty('top', `${top}px`);
+      // The focus would move the stage to what is beyond its edge.
+      button.hidden = !view.holds(left, top);
     }
   }
 }

@@ -70,6 +70,15 @@ export class View {
   }
 
   /**
+   * Whether a point of the box can be seen.
+   * @param {number} x
+   * @param {number} y
+   */
+  holds(x, y) {
+    return x >= 0 && y >= 0 && x <= this.#box.width && y <= this.#box.height;
+  }
+
+  /**
    * Pans as little as shows this point of the photo.
    * @param {{x: number, y: number}} point
    */

@@ -1,7 +1,7 @@
 /** The photo of one element and what is selected in it: kept here, and given to whichever worker searches. */
 
 /**
- * @import { FoundThing } from '../types.js'
+ * @import { FoundThing, Rect } from '../types.js'
  * @import { Caller, Connection } from './connection.js'
  *
  * @typedef {object} Photo
@@ -101,12 +101,13 @@ export class KeptPhoto {
   /**
    * What a window of the photo shows, if the catalogue has something like it; null: nothing; undefined: no window is left.
    * @param {number} at
+   * @param {Rect[]} found around what was found already
    * @param {AbortSignal} signal
    * @returns {Promise<FoundThing|null|undefined>}
    */
-  async look(at, signal) {
+  async look(at, found, signal) {
     const client = await this.worker(signal);
-    return client.call('window', { session: this.#connection.id, at }, { signal });
+    return client.call('window', { session: this.#connection.id, at, found }, { signal });
   }
 
   /**

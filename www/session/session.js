@@ -51,8 +51,12 @@ export class Session extends EventTarget {
   #photoWork = null;
   /** @type {AbortController|null} */
   #searchWork = null;
+  /** Whose results are being shown. @type {AbortSignal|null} */
+  #showing = null;
   /** @type {AbortController|null} */
   #lookWork = null;
+  /** Which window of the photo is looked at next; null: all have been. @type {number|null} */
+  #window = 0;
   /** Things in the photo that the catalogue has something like, as far as they have been found. @type {FoundThing[]} */
   things = [];
   #extra = 0;
@@ -197,31 +201,43 @@ export class Session extends EventTarget {
       }
     }
     void this.refresh();
-    void this.#look();
   }
 
-  /** Looks for things, a window at a time and only while nothing else is asked. */
+  /**
+   * Goes on to look for things, a window at a time and only while the worker has nothing else to do. A search has found catalogue and
+   * network to be there; where something fails, the next one that succeeds goes on.
+   */
   async #look() {
+    if (this.#lookWork || this.#window === null || this.state !== 'photo') return;
     const work = this.#lookWork = new AbortController();
     const { signal } = work;
     try {
-      for (let at = 0; ; at++) {
-        while (this.isBusy && !signal.aborted) await new Promise((resolve) => this.addEventListener('change', resolve, { once: true }));
+      while (this.#window !== null) {
+        while (!this.#isIdle && !signal.aborted) await new Promise((resolve) => this.addEventListener('change', resolve, { once: true }));
         signal.throwIfAborted();
-        const found = await this.#photo.look(at, signal);
+        if (this.failure) return;
+        const found = await this.#photo.look(this.#window, this.things.map(({ thing }) => thing.box), signal);
         signal.throwIfAborted();
+        this.#window = found === undefined ? null : this.#window + 1;
         if (found) this.things = [...this.things, found];
         if (found !== null) this.dispatchEvent(new CustomEvent('things', { detail: { isAll: found === undefined } }));
-        if (found === undefined) return;
       }
     } catch {
-      // Dots are an offer: what keeps the network from looking is told by the search.
+      // Dots are an offer: whoever asks for something is told what fails.
+    } finally {
+      if (this.#lookWork === work) this.#lookWork = null;
     }
+  }
+
+  /** Whether the worker is asked for nothing: what it has found may still be on its way to the screen. */
+  get #isIdle() {
+    return this.#photoWork === null && (this.#searchWork === null || this.#searchWork.signal === this.#showing);
   }
 
   #forgetThings() {
     this.#lookWork?.abort();
     this.#lookWork = null;
+    this.#window = 0;
     this.things = [];
   }
 
@@ -406,7 +422,10 @@ export class Session extends EventTarget {
       for await (const results of lists) {
         this.results = results;
         this.#shownK = k;
+        this.#showing = signal;
+        void this.#look();
         await this.#outside.show(results, signal);
+        this.#showing = null;
         signal.throwIfAborted();
       }
     } finally {

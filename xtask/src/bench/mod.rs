@@ -25,7 +25,8 @@ pub enum Where {
 }
 
 /// Benches in Chromium. Each prints its table and writes its figures into the file that `--json` names.
-const IN_CHROMIUM: [&str; 2] = ["benches/web/run.mjs", "benches/web/page.mjs"];
+const IN_CHROMIUM: [&str; 3] =
+    ["benches/web/run.mjs", "benches/web/page.mjs", "benches/web/things.mjs"];
 /// The same of a large catalogue, which takes longest to make and comes last.
 const AT_SCALE: &str = "benches/web/slider.mjs";
 

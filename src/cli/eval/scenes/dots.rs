@@ -132,9 +132,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// All that a photo has, one window after the other.
 fn dots(engine: &mut Engine, photo: Picture) -> Result<Vec<Found>> {
     engine.set_photo(photo)?;
-    let mut dots = Vec::new();
+    let mut dots: Vec<Found> = Vec::new();
     for window in 0.. {
-        match engine.look_at(window)? {
+        let found: Vec<Rect> = dots.iter().map(|dot| dot.thing.rect).collect();
+        match engine.look_at(window, &found)? {
             Next::Found(found) => dots.push(found),
             Next::Nothing => {}
             Next::Done => break,
