@@ -816,6 +816,8 @@ export declare class LookAlike extends Base {
     accept(data: DataTransfer, aimed?: boolean): boolean;
     connectedCallback(): void;
     disconnectedCallback(): void;
+    /** Moved into a frame's document, or a window's. */
+    adoptedCallback(): void;
     /**
      * @param {string} name
      * @param {string|null} old

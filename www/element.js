@@ -7,6 +7,7 @@
  * @import { Widget } from './widget.js'
  */
 import { h, icon } from './dom.js';
+import { dress, redress } from './sheets.js';
 import { WORDS } from './words.js';
 
 /** Makes importing safe where there is no DOM. */
@@ -62,8 +63,6 @@ button { font: inherit; color: inherit; cursor: pointer; }
 @media (prefers-reduced-motion: reduce) { *, ::before, ::after { transition: none !important; animation: none !important; } }
 `;
 
-/** @type {CSSStyleSheet|undefined} */
-let sheet;
 /** The elements in the page, in the order in which they came. @type {Set<LookAlike>} */
 const inPage = new Set();
 /** The one that was used last. @type {LookAlike|null} */
@@ -304,9 +303,7 @@ export class LookAlike extends Base {
   connectedCallback() {
     if (!this.shadowRoot) {
       const root = this.attachShadow({ mode: 'open' });
-      sheet ??= new CSSStyleSheet();
-      if (sheet.cssRules.length === 0) sheet.replaceSync(CSS);
-      root.adoptedStyleSheets = [sheet];
+      dress(root, CSS);
       for (const name of ['manifest', 'productId', 'src', 'k', 'loading', 'intent', 'browse', 'compact', 'paste', 'pkg', 'scores', 'worker', 'labels', 'query']) this.#adopt(name);
       // As wide in a row, a float or a dialog as it would be with its results, which do not count for its width.
       root.append(h('div', { class: 'ruler' }, h('i'), h('i'), h('i')));
@@ -335,7 +332,7 @@ export class LookAlike extends Base {
     }, { signal });
     // On the way up, even from within a closed shadow root, it comes by here only if it was aimed at this element.
     this.addEventListener('paste', (event) => this.#paste(event, true), { signal });
-    document.addEventListener('paste', (event) => this.#paste(event, false), { signal });
+    this.ownerDocument.addEventListener('paste', (event) => this.#paste(event, false), { signal });
 
     this.#widget?.attach();
     for (const go of this.#waiting.splice(0)) go();
@@ -350,6 +347,11 @@ export class LookAlike extends Base {
     if (inUse === this) inUse = null;
     clearTimeout(this.#hover);
     this.#widget?.detach();
+  }
+
+  /** Moved into a frame's document, or a window's. */
+  adoptedCallback() {
+    if (this.shadowRoot) redress(this.shadowRoot);
   }
 
   /**
@@ -475,8 +477,9 @@ export class LookAlike extends Base {
     if (event.defaultPrevented || !event.clipboardData || isForWords(target)) return;
     if (!aimed) {
       // Someone else has the focus, maybe within a shadow root that lets nobody look in.
-      if (target instanceof Element && target !== document.body && target !== document.documentElement) return;
-      const takers = [...inPage].filter((each) => each.paste === 'page' && each.checkVisibility());
+      const { ownerDocument } = this;
+      if (![ownerDocument.body, ownerDocument.documentElement, ownerDocument, undefined].includes(/** @type {any} */ (target))) return;
+      const takers = [...inPage].filter((each) => each.ownerDocument === ownerDocument && each.paste === 'page' && each.checkVisibility());
       if (this !== (inUse && takers.includes(inUse) ? inUse : takers[0])) return;
     }
     if (this.accept(event.clipboardData, aimed)) event.preventDefault();
@@ -505,10 +508,11 @@ function called(why) {
   return Object.assign(new Error(why), { kind: 'aborted' });
 }
 
-/** Whether what is pasted here becomes text. @param {EventTarget|undefined} target */
+/** Whether what is pasted here becomes text; another document's elements are of other classes. @param {EventTarget|undefined} target */
 function isForWords(target) {
-  return target instanceof HTMLElement
-    && (target.isContentEditable || target.matches('input:not([type=range], [type=radio], [type=checkbox]), textarea, select'));
+  const { isContentEditable, matches } = /** @type {Partial<HTMLElement>} */ (target ?? {});
+  return isContentEditable
+    || (matches?.call(target, 'input:not([type=range], [type=radio], [type=checkbox]), textarea, select') ?? false);
 }
 
 if (globalThis.customElements && !customElements.get('look-alike')) customElements.define('look-alike', LookAlike);

@@ -173,6 +173,7 @@ export const LABELS = {
     ['Wheel on the selected photo', 'Brush size'],
     ['Ctrl+wheel, pinch', 'Zoom'],
     ['Space+drag, middle button, two fingers', 'Pan'],
+    ['Two fingers in the box', 'Change what is selected'],
   ],
 
   errors: {

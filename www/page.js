@@ -40,8 +40,13 @@ element.addEventListener('ready', async () => {
   const samples = await makeSamples(element);
   if (samples.length === 0) return;
   const list = document.querySelector('.samples');
-  list?.replaceChildren(...samples.map(({ canvas, label, photo }) => h('li', {},
-    h('button', { type: 'button', 'aria-label': label, title: label, onclick: async () => element.setPhoto(await photo()).catch(() => {}) }, canvas))));
+  list?.replaceChildren(...samples.map(({ picture, label, credit, photo }) => h('li', {},
+    h('button', {
+      type: 'button',
+      'aria-label': label,
+      title: credit ? `${label} (${credit})` : label,
+      onclick: async () => element.setPhoto(await photo()).catch(() => {}),
+    }, picture))));
   const box = document.querySelector('[slot=samples]');
   if (box instanceof HTMLElement) box.hidden = false;
 }, { once: true });

@@ -1,6 +1,6 @@
 /**
- * Sample photos for whoever has none at hand: products of this very catalogue, two set
- * together, drawn when they are asked for. So every catalogue has samples, and none is a file.
+ * Sample photos for whoever has none at hand: the photos from life that lie beside the page, if any, and products of
+ * this very catalogue, two set together, drawn when they are asked for. So every catalogue has samples.
  */
 import { h } from './dom.js';
 
@@ -9,10 +9,16 @@ import { h } from './dom.js';
  * @import { LookAlike } from './element.js'
  *
  * @typedef {object} Sample
- * @property {HTMLCanvasElement} canvas
+ * @property {HTMLElement} picture
  * @property {string} label
+ * @property {string} [credit] whose work it is
  * @property {() => Promise<Blob>} photo
  */
+
+/** The list that `cargo xtask demo` writes, beside the page. */
+const LIST = 'samples/samples.json';
+/** How many there are in all, at most. */
+const COUNT = 4;
 
 /** Of the photo. */
 const SIDE = 640;
@@ -24,6 +30,27 @@ const SMALL = 320;
  * @returns {Promise<Sample[]>}
  */
 export async function makeSamples(element) {
+  const [photos, pairs] = await Promise.all([photosFromLife(), setTogether(element)]);
+  return [...photos, ...pairs].slice(0, COUNT);
+}
+
+/** A page without a list has no such photos. @returns {Promise<Sample[]>} */
+async function photosFromLife() {
+  const list = new URL(LIST, document.baseURI);
+  try {
+    const response = await fetch(list);
+    const entries = response.ok ? await response.json() : [];
+    return entries.map((/** @type {{file: string, title: string, credit: string}} */ { file, title, credit }) => {
+      const { href } = new URL(file, list);
+      return { picture: h('img', { src: href, alt: '' }), label: title, credit, photo: async () => (await fetch(href)).blob() };
+    });
+  } catch {
+    return [];
+  }
+}
+
+/** @param {LookAlike} element @returns {Promise<Sample[]>} */
+async function setTogether(element) {
   const products = (await element.sample(24)).filter((product) => product.thumb);
   if (products.length < 8) return [];
   // Each shows one product and another that gets in the way: something to paint over.
@@ -31,7 +58,7 @@ export async function makeSamples(element) {
   return Promise.all(pairs.map(async ([front, beside]) => {
     const a = products[front % products.length];
     const b = products[beside % products.length];
-    return { canvas: await draw(a, b, SMALL), label: `${a.title}, ${b.title}`, photo: async () => toBlob(await draw(a, b, SIDE)) };
+    return { picture: await draw(a, b, SMALL), label: `${a.title}, ${b.title}`, photo: async () => toBlob(await draw(a, b, SIDE)) };
   }));
 }
 

@@ -10,6 +10,7 @@ import { LookalikeError } from './errors.js';
 import { Lists } from './lists.js';
 import { Refine } from './refine.js';
 import { Session } from './session/session.js';
+import { dress } from './sheets.js';
 import { Stage } from './stage.js';
 import { Status } from './status.js';
 
@@ -22,15 +23,15 @@ import { Status } from './status.js';
 
 export { LABELS } from './labels.js';
 
-/** @type {Promise<CSSStyleSheet>|null} */
+/** @type {Promise<string>|null} */
 let style = null;
 
-/** The interface's styles as one constructed sheet for all elements; allowed by any style-src. */
+/** The interface's styles. */
 function loadStyle() {
   style ??= (async () => {
     const response = await fetch(new URL('./widget.css', import.meta.url));
     if (!response.ok) throw new LookalikeError('setup', `widget.css: the server answered ${response.status}`);
-    return new CSSStyleSheet().replace(await response.text());
+    return response.text();
   })();
   style.catch(() => {
     style = null;
@@ -46,8 +47,7 @@ function loadStyle() {
 export async function createWidget(host, query) {
   const root = host.shadowRoot;
   if (!root) throw new LookalikeError('not-ready', 'The element has not been in the page yet.');
-  const sheet = await loadStyle();
-  root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+  dress(root, await loadStyle());
   return new Widget(host, root, query);
 }
 

@@ -67,7 +67,7 @@ describe('the element', { skip: missing() ?? false, timeout: 240_000 }, () => {
   test('loads nothing but the facade until someone means to use it', async () => {
     await page.goto(`${server.origin}/lazy`);
     await page.waitForTimeout(400);
-    assert.deepEqual(paths().filter((path) => !/favicon/.test(path)).sort(), ['/lazy', '/www/dom.js', '/www/element.js', '/www/words.js']);
+    assert.deepEqual(paths().filter((path) => !/favicon/.test(path)).sort(), ['/lazy', '/www/dom.js', '/www/element.js', '/www/sheets.js', '/www/words.js']);
     await page.locator('look-alike').hover();
     await page.waitForFunction(() => document.querySelector('look-alike')?.shadowRoot?.querySelector('.app'));
     await page.waitForTimeout(200);
@@ -244,6 +244,56 @@ describe('the element', { skip: missing() ?? false, timeout: 240_000 }, () => {
     await page.evaluate(() => document.querySelector('look-alike')?.remove());
     for (let i = 0; i < 50 && page.workers().length > 0; i++) await page.waitForTimeout(200);
     assert.equal(page.workers().length, 0);
+    assert.deepEqual(problems, []);
+  });
+
+  test('moved into the document of a frame and back, it keeps its looks, its photo and its listeners', async () => {
+    await page.goto(`${server.origin}/eager`);
+    await hand(page, 'drop', jpeg(thumbOf(some())));
+    await settled(page);
+    const found = await idsOf(parts(page).left);
+    const looks = () => page.evaluate(() => {
+      const own = Reflect.get(globalThis, 'moved') ?? document.querySelector('look-alike');
+      Reflect.set(globalThis, 'moved', own);
+      const view = own.ownerDocument.defaultView;
+      const root = own.shadowRoot;
+      return {
+        sheets: root.adoptedStyleSheets.length,
+        host: view.getComputedStyle(own).display,
+        grid: view.getComputedStyle(root.querySelector('.list .grid') ?? root.querySelector('.app')).display,
+        photo: Number(root.querySelector('.stage canvas').width) > 0,
+      };
+    });
+    const before = await looks();
+    assert.equal(before.sheets, 2);
+    /** What is pasted in the page, while nothing has the focus, is taken where it asks for that. @param {Buffer} picture */
+    const paste = (picture) => page.evaluate((base64) => {
+      const { ownerDocument } = Reflect.get(globalThis, 'moved');
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      const data = new DataTransfer();
+      data.items.add(new File([bytes], 'p.jpg', { type: 'image/jpeg' }));
+      ownerDocument.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true, composed: true }));
+    }, picture.toString('base64'));
+    const shows = (/** @type {string} */ id) => page.waitForFunction((id) => Reflect.get(globalThis, 'moved').shadowRoot.querySelector('.lists .card')?.getAttribute('data-id') === id, id);
+
+    await page.evaluate(() => {
+      const frame = document.createElement('iframe');
+      frame.width = '900';
+      frame.height = '700';
+      document.querySelector('main')?.append(frame);
+      frame.contentDocument?.body.append(Reflect.get(globalThis, 'moved'));
+      Reflect.get(globalThis, 'moved').paste = 'page';
+    });
+    assert.deepEqual(await looks(), before);
+    assert.deepEqual(await page.evaluate(() => Reflect.get(globalThis, 'moved').results.whole.hits.map((/** @type {any} */ hit) => hit.id)), found);
+    await paste(thumbOf(products()[150]));
+    await shows(products()[150].id);
+
+    await page.evaluate(() => document.querySelector('main')?.prepend(Reflect.get(globalThis, 'moved')));
+    assert.deepEqual(await looks(), before);
+    await paste(thumbOf(some()));
+    await shows(some().id);
+    assert.equal(page.workers().length, 1);
     assert.deepEqual(problems, []);
   });
 

@@ -114,14 +114,29 @@ describe('the main job', { skip: missing() ?? false }, () => {
     await again.page.close();
   });
 
-  test('a sample photo starts a search', async () => {
-    const { page, problems, ui } = await open();
-    await page.locator('.samples button').first().click();
-    await settled(page);
-    assert.equal((await idsOf(ui.left)).length, 20);
-    assert.ok(await ui.canvas.isVisible());
-    assert.deepEqual(problems, []);
-    await page.close();
+  for (const [what, picture] of [['photo from life', 'img'], ['pair of products', 'canvas']]) {
+    test(`a sample starts a search: a ${what}`, async () => {
+      const { page, problems, ui } = await open();
+      const samples = page.locator('.samples button');
+      await samples.first().waitFor();
+      assert.equal(await samples.count(), 4);
+      await page.locator(`.samples button:has(${picture})`).first().click();
+      await settled(page);
+      assert.equal((await idsOf(ui.left)).length, 20);
+      assert.ok(await ui.canvas.isVisible());
+      assert.deepEqual(problems, []);
+      await page.close();
+    });
+  }
+
+  test('where no photos lie beside the page, all samples are pairs of products', async () => {
+    const fresh = await newContext(browser);
+    const page = await fresh.newPage();
+    await page.route('**/samples/samples.json', (route) => route.fulfill({ status: 404, body: 'none' }));
+    await page.goto(server.origin);
+    await page.locator('.samples button').first().waitFor();
+    assert.equal(await page.locator('.samples canvas').count(), 4);
+    await fresh.close();
   });
 
   test('no request carries the photo or anything made of it', async () => {

@@ -114,6 +114,49 @@ describe('taps', { skip: missing() ?? false }, () => {
     await isPainted(dabbed + 0.1, dabbed + 5);
   });
 
+  test('two fingers in the box make it larger; beside it, or once it is most of the photo, they zoom', async () => {
+    const phone = await newContext(browser, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    const touched = await phone.newPage();
+    await touched.goto(server.origin);
+    const own = parts(touched);
+    await hand(touched, 'drop', jpeg(scene));
+    await settled(touched);
+    await own.canvas.scrollIntoViewIfNeeded();
+    const frame = await own.canvas.boundingBox();
+    assert.ok(frame);
+    const scale = Math.min(frame.width / 640, frame.height / 480);
+    const at = (/** @type {number} */ x, /** @type {number} */ y, id = 0) =>
+      ({ x: frame.x + (frame.width - 640 * scale) / 2 + x * scale, y: frame.y + (frame.height - 480 * scale) / 2 + y * scale, id });
+    const share = async () => Number(await own.canvas.getAttribute('data-painted'));
+    const session = await phone.newCDPSession(touched);
+    const send = (/** @type {"touchStart"|"touchMove"|"touchEnd"} */ type, /** @type {ReturnType<typeof at>[]} */ ...touchPoints) =>
+      session.send('Input.dispatchTouchEvent', { type, touchPoints });
+    /** Two fingers, from so far to so far about the height y. @param {number} y @param {number[]} from @param {number[]} to */
+    const pinch = async (y, from, to) => {
+      await send('touchStart', at(from[0], y));
+      await send('touchStart', at(from[0], y), at(from[1], y, 1));
+      for (const part of [0.5, 1]) {
+        await send('touchMove', at(from[0] + (to[0] - from[0]) * part, y), at(from[1] + (to[1] - from[1]) * part, y, 1));
+      }
+      await send('touchEnd');
+      await touched.waitForTimeout(100);
+    };
+    await touched.touchscreen.tap(at(144, 240).x, at(144, 240).y);
+    await touched.waitForFunction(() => Number(/** @type {HTMLElement|null|undefined} */ (document.querySelector('look-alike')?.shadowRoot
+      ?.querySelector('.stage canvas[role=application]'))?.dataset.painted) > 8);
+    const selected = await share();
+    const height = 180;
+    await pinch(height, [110, 180], [93, 197]);
+    // Half as wide again, and as high: 2.2 times the area, give or take what the outline left of its box.
+    assert.ok((await share()) > selected * 1.8 && (await share()) < selected * 3.2, `${selected} % before, ${await share()} after`);
+    const grown = await share();
+    await pinch(400, [450, 520], [420, 550]);
+    assert.equal(await share(), grown, 'beside the box they leave it alone');
+    await own.tool('Undo').click();
+    assert.equal(await share(), selected);
+    await phone.close();
+  });
+
   test('ten taps a second: the last one counts', async () => {
     for (let i = 0; i < 9; i++) await tap(i % 2 ? 144 : 480, 230);
     await tap(144, 210);

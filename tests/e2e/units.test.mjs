@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { facetsOf, spread } from '../../www/catalog.js';
 import { download } from '../../www/download.js';
-import { dragged } from '../../www/mask/box.js';
+import { dragged, pinched } from '../../www/mask/box.js';
 import { History, decode, encode } from '../../www/mask/history.js';
 import { Raster } from '../../www/mask/raster.js';
 import { makeTool } from '../../www/mask/tools.js';
@@ -33,6 +33,23 @@ describe('the box around what is selected', () => {
     assert.deepEqual(after('move', 7, -4), [27, 6, 67, 36]);
     assert.deepEqual(after('move', 999, 999), [60, 30, 100, 60]);
     assert.deepEqual(after('move', -999, -999), [0, 0, 40, 30]);
+  });
+
+  test('pinched, it grows and moves with the fingers, within the photo', () => {
+    /** @param {number[]} from @param {number[]} to two points each @param {typeof photo} [of] @param {typeof box} [what] */
+    const pinch = ([ax, ay, bx, by], [cx, cy, dx, dy], of = photo, what = box) => {
+      const { left, top, right, bottom } = pinched(what, [{ x: ax, y: ay }, { x: bx, y: by }], [{ x: cx, y: cy }, { x: dx, y: dy }], of);
+      return [left, top, right, bottom];
+    };
+    assert.deepEqual(pinch([30, 25, 50, 25], [20, 25, 60, 25]), [0, 0, 80, 55]);
+    assert.deepEqual(pinch([30, 25, 50, 25], [35, 25, 45, 25]), [30, 18, 50, 33]);
+    assert.deepEqual(pinch([30, 25, 50, 25], [37, 28, 57, 28]), [27, 13, 67, 43]);
+    assert.deepEqual(pinch([30, 25, 50, 25], [930, 25, 950, 25]), [92, 10, 100, 40]);
+    assert.deepEqual(pinch([30, 25, 50, 25], [40, 25, 40, 25]), [40, 25, 48, 33]);
+    // Two fingers at one place say nothing of a size.
+    assert.deepEqual(pinch([40, 25, 40, 25], [30, 25, 50, 25]), [20, 10, 60, 40]);
+    const thin = { width: 1, height: 3000 };
+    assert.deepEqual(pinch([0, 20, 0, 40], [0, 10, 0, 50], thin, { left: 0, top: 10, right: 1, bottom: 60 }), [0, 0, 1, 90]);
   });
 
   test('a photo of one pixel across has a box of one pixel', () => {

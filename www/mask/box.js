@@ -16,6 +16,8 @@ import { fill } from '../labels.js';
 
 /** Sides are no shorter, in pixels of the mask. */
 const LEAST = 8;
+/** A box of a larger share of the photo is not pinched. */
+const MOST = 0.7;
 /** What an arrow key moves, in shares of the photo's longer side; the second with Shift. */
 const STEPS = [0.01, 0.1];
 /** And what each is called. */
@@ -52,10 +54,34 @@ export function dragged(box, handle, dx, dy, photo) {
   return next;
 }
 
+/**
+ * A box after two fingers have pinched it: what lay between them still does. Within the photo.
+ * @param {Box} box
+ * @param {[Point, Point]} from where the fingers were, in pixels of the mask
+ * @param {[Point, Point]} to where they are
+ * @param {Size} photo
+ * @returns {Box}
+ */
+export function pinched(box, from, to, photo) {
+  const spread = (/** @type {[Point, Point]} */ [a, b]) => Math.hypot(a.x - b.x, a.y - b.y);
+  const middle = (/** @type {[Point, Point]} */ [a, b], /** @type {"x"|"y"} */ axis) => (a[axis] + b[axis]) / 2;
+  const factor = spread(from) > 0 ? spread(to) / spread(from) : 1;
+  /** @param {"x"|"y"} axis @param {number} low @param {number} high @param {number} most */
+  const side = (axis, low, high, most) => {
+    const moved = (/** @type {number} */ edge) => middle(to, axis) + (edge - middle(from, axis)) * factor;
+    const least = Math.min(LEAST, most);
+    const start = Math.round(Math.max(0, Math.min(moved(low), most - least)));
+    return [start, Math.round(Math.max(start + least, Math.min(moved(high), most)))];
+  };
+  const [left, right] = side('x', box.left, box.right, photo.width);
+  const [top, bottom] = side('y', box.top, box.bottom, photo.height);
+  return { left, top, right, bottom };
+}
+
 export class SelectionBox {
   /** @type {Box|null} */
   #box = null;
-  /** @type {{handle: Handle, from: Point, box: Box}|null} */
+  /** What is under way, and the box before it; a pinch has no handle. @type {{handle?: Handle, from: Point, box: Box}|null} */
   #drag = null;
   /** @type {Size} */
   #photo = { width: 1, height: 1 };
@@ -92,16 +118,13 @@ export class SelectionBox {
       this.#drag = { handle, from: this.act.at(event), box: this.#box };
     });
     button.addEventListener('pointermove', (event) => {
-      if (!this.#drag) return;
+      if (this.#drag?.handle !== handle) return;
       const at = this.act.at(event);
       const { from, box } = this.#drag;
       this.act.moved(this.#box = dragged(box, handle, at.x - from.x, at.y - from.y, this.#photo));
     });
-    button.addEventListener('pointerup', () => this.#drop());
-    button.addEventListener('pointercancel', () => {
-      if (this.#drag) this.act.moved(this.#box = this.#drag.box);
-      this.#drag = null;
-    });
+    button.addEventListener('pointerup', () => this.leave(false));
+    button.addEventListener('pointercancel', () => this.leave(true));
     button.addEventListener('keydown', (event) => {
       const way = ARROWS[event.key];
       if (!way || !this.#box || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -112,11 +135,41 @@ export class SelectionBox {
     return button;
   }
 
-  #drop() {
+  /** Whether one of its handles is dragged. */
+  get isHeld() {
+    return this.#drag?.handle !== undefined;
+  }
+
+  /**
+   * Whether a pinch with a finger here is meant for it. Never where it takes most of the photo: there has to be a place
+   * to pinch the view.
+   * @param {Point} at pixels of the mask
+   */
+  holds({ x, y }) {
+    const box = this.#box;
+    if (!box) return false;
+    const share = ((box.right - box.left) * (box.bottom - box.top)) / (this.#photo.width * this.#photo.height);
+    return share <= MOST && x >= box.left && x < box.right && y >= box.top && y < box.bottom;
+  }
+
+  /**
+   * Two fingers have moved it, since they came down.
+   * @param {[Point, Point]} from pixels of the mask
+   * @param {[Point, Point]} to
+   */
+  pinch(from, to) {
+    if (!this.#box) return;
+    this.#drag ??= { from: from[0], box: this.#box };
+    this.act.moved(this.#box = pinched(this.#drag.box, from, to, this.#photo));
+  }
+
+  /** It has been dragged or pinched. @param {boolean} cancelled it goes back to where it was */
+  leave(cancelled) {
     const drag = this.#drag;
     this.#drag = null;
     if (!drag || !this.#box || same(drag.box, this.#box)) return;
-    this.#become(this.#box);
+    if (cancelled) this.act.moved(this.#box = drag.box);
+    else this.#become(this.#box);
   }
 
   /** @param {Box} box */

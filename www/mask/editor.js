@@ -1,6 +1,6 @@
 /**
- * The photo with the paint on it: shows, zooms, takes pointer and keyboard, keeps the history. The buttons are
- * in toolbar.js and call the same methods.
+ * The photo with the paint on it: shows, zooms, says what pointers (gestures.js) and keys do, keeps the history. The
+ * buttons are in toolbar.js and call the same methods.
  *
  * Events: `change` (detail.final is false while a stroke pauses), `state` when a button must look different.
  */
@@ -8,6 +8,7 @@ import { fill } from '../labels.js';
 import { h } from '../dom.js';
 import { SelectionBox } from './box.js';
 import { Dots } from './dots.js';
+import { Gestures } from './gestures.js';
 import { History } from './history.js';
 import { KEYS } from './keys.js';
 import { Layers } from './layers.js';
@@ -25,8 +26,6 @@ import { View } from './view.js';
  * @typedef {"ignore"|"only"} Intent
  */
 
-/** A pointer that moved no further than this (CSS pixels) clicked. */
-const CLICK = 4;
 /** A stroke that rests for so long shows its results before it ends. */
 const REST_MS = 350;
 /** Brush diameter in thousandths of the photo's longer side. */
@@ -51,13 +50,6 @@ export class MaskEditor extends EventTarget {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #rest;
 
-  /** @type {Map<number, {x: number, y: number}>} what touches the canvas now, in CSS pixels */
-  #pointers = new Map();
-  /** @type {"none"|"tool"|"pan"|"pinch"} */
-  #mode = 'none';
-  #start = { x: 0, y: 0 };
-  #moved = false;
-  #space = false;
   /** Where the ring is drawn. @type {Point|null} */
   #ring = null;
   /** The keyboard's cursor. @type {Point|null} */
@@ -91,7 +83,7 @@ export class MaskEditor extends EventTarget {
     this.#layers = new Layers(this.canvas, this.#view);
     this.#box = new SelectionBox(labels, {
       at: (event) => {
-        const at = this.#at(event);
+        const at = this.#place.within(this.element)(event);
         return this.#view.toPhoto(at.x, at.y);
       },
       moved: () => this.#draw(),
@@ -107,12 +99,13 @@ export class MaskEditor extends EventTarget {
     });
     const { element: dots, said } = this.#dots;
     this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas, dots, said, this.#box.element, ...this.#place.corners);
-    this.#listen();
+    this.#gestures = this.#listen();
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(this.element);
   }
 
   #observer;
+  #gestures;
   #box;
   #dots;
 
@@ -259,9 +252,7 @@ export class MaskEditor extends EventTarget {
     const at = this.#cursor && this.#keyboard
       ? { x: this.#view.x + this.#cursor.x * this.#view.scale, y: this.#view.y + this.#cursor.y * this.#view.scale }
       : this.#layers.middle;
-    this.#view.zoomAt(factor, at.x, at.y);
-    this.#draw();
-    this.#state();
+    this.#zoomAt(factor, at);
   }
 
   zoomFit() {
@@ -283,128 +274,75 @@ export class MaskEditor extends EventTarget {
 
   #listen() {
     const { canvas } = this;
-    canvas.addEventListener('pointerdown', (event) => this.#pointerDown(event));
-    canvas.addEventListener('pointermove', (event) => this.#pointerMove(event));
-    canvas.addEventListener('pointerup', (event) => this.#pointerUp(event, false));
-    canvas.addEventListener('pointercancel', (event) => this.#pointerUp(event, true));
-    canvas.addEventListener('pointerleave', () => {
-      this.#ring = null;
-      this.#draw();
-    });
-    canvas.addEventListener('contextmenu', (event) => {
-      if (this.#mode !== 'none') event.preventDefault();
-    });
     canvas.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
     canvas.addEventListener('keydown', (event) => this.#key(event));
     canvas.addEventListener('keyup', (event) => {
-      if (event.key === ' ') this.#space = false;
+      if (event.key === ' ') this.#gestures.space = false;
     });
     canvas.addEventListener('focus', () => this.#draw());
     canvas.addEventListener('blur', () => {
-      this.#space = false;
+      this.#gestures.space = false;
       this.#keyboard = false;
       this.#draw();
+    });
+    return new Gestures(canvas, {
+      isReady: () => this.#bitmap !== null && !this.#box.isHeld,
+      places: () => this.#place.within(this.element),
+      down: (at, erases) => {
+        // A pen's other end erases, whatever is chosen, and until it is lifted.
+        if (erases) this.#tool = this.#make('eraser');
+        this.#tool.down(this.#view.toPhoto(at.x, at.y));
+        this.#touched();
+      },
+      drag: (at, isMoved) => {
+        // A hand that trembles on a click draws no shape.
+        if (isMoved || this.#isStroking) this.#tool.move(this.#view.toPhoto(at.x, at.y));
+        this.#touched();
+      },
+      up: (at, isClick, erases) => {
+        const point = this.#view.toPhoto(at.x, at.y);
+        if (isClick && this.#canSelect) void this.#select(point);
+        else this.#lift(point, isClick);
+        if (erases) this.#use(this.#toolName);
+      },
+      giveUp: () => this.#giveUp(),
+      hover: (at) => {
+        this.#ring = at && this.#view.toPhoto(at.x, at.y);
+        this.#draw();
+      },
+      pass: (at) => this.#tool.move(this.#view.toPhoto(at.x, at.y)),
+      pan: (dx, dy) => {
+        this.#view.pan(dx, dy);
+        this.#draw();
+      },
+      zoom: (factor, at) => this.#zoomAt(factor, at),
+      // Zoomed in, the shopper is at work on the view.
+      isInBox: (at) => this.#isTapped && this.#view.zoom === 1 && this.#box.holds(this.#view.toPhoto(at.x, at.y)),
+      pinchBox: (from, to) => {
+        const points = (/** @type {[Point, Point]} */ [a, b]) => [this.#view.toPhoto(a.x, a.y), this.#view.toPhoto(b.x, b.y)];
+        this.#box.pinch(/** @type {[Point, Point]} */ (points(from)), /** @type {[Point, Point]} */ (points(to)));
+      },
+      leaveBox: (cancelled) => this.#box.leave(cancelled),
+      changed: () => {
+        if (this.#gestures.isActive) this.#keyboard = false;
+        this.element.classList.toggle('drawing', this.#gestures.isActive);
+        this.#draw();
+      },
     });
   }
 
   #keyboard = false;
 
-  /** @param {MouseEvent} event */
-  #at(event) {
-    return this.#place.within(this.element)(event);
+  /** Whether the tool draws as the pointer moves. */
+  get #isStroking() {
+    return this.#toolName === 'brush' || this.#toolName === 'eraser';
   }
 
-  /** @param {PointerEvent} event */
-  #pointerDown(event) {
-    if (!this.#bitmap) return;
-    const at = this.#at(event);
-    this.#keyboard = false;
-    this.#pointers.set(event.pointerId, at);
-    try {
-      this.canvas.setPointerCapture(event.pointerId);
-    } catch {
-      // A pointer that ended meanwhile cannot be captured, and needs not be.
-    }
-    if (this.#pointers.size === 2) {
-      // The second finger turns a stroke that has just begun into a pinch.
-      if (this.#mode === 'tool') this.#giveUp();
-      this.#mode = 'pinch';
-      return;
-    }
-    if (this.#pointers.size > 2) return;
-    if (this.#space || event.button === 1) {
-      event.preventDefault();
-      this.#mode = 'pan';
-      return;
-    }
-    if (event.button !== 0 && event.button !== 5) return;
-    this.#mode = 'tool';
-    this.element.classList.add('drawing');
-    // A pen's other end erases, whatever is chosen, and until it is lifted.
-    if (event.button === 5) this.#use('eraser');
-    this.#start = at;
-    this.#moved = false;
-    this.#tool.down(this.#view.toPhoto(at.x, at.y));
-    this.#touched();
-  }
-
-  /** @param {PointerEvent} event */
-  #pointerMove(event) {
-    const within = this.#place.within(this.element);
-    const at = within(event);
-    this.#ring = this.#view.toPhoto(at.x, at.y);
-    const before = this.#pointers.get(event.pointerId);
-    if (!before) {
-      if (this.#mode === 'none') this.#tool.move(this.#ring);
-      this.#draw();
-      return;
-    }
-    if (this.#mode === 'pan') {
-      this.#view.pan(at.x - before.x, at.y - before.y);
-    } else if (this.#mode === 'pinch') {
-      const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
-      if (other) {
-        const middle = { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 };
-        const spread = Math.hypot(before.x - other.x, before.y - other.y);
-        this.#view.pan((at.x - before.x) / 2, (at.y - before.y) / 2);
-        if (spread > 0) this.#view.zoomAt(Math.hypot(at.x - other.x, at.y - other.y) / spread, middle.x, middle.y);
-        this.#state();
-      }
-    } else if (this.#mode === 'tool') {
-      // The browser hands over one event a frame; what lay between is in the coalesced ones.
-      const all = event.getCoalescedEvents?.() ?? [];
-      for (const each of all.length > 0 ? all : [event]) {
-        const point = within(each);
-        if (Math.hypot(point.x - this.#start.x, point.y - this.#start.y) > CLICK) this.#moved = true;
-        // A hand that trembles on a click draws no shape.
-        if (this.#moved || this.#toolName === 'brush' || this.#toolName === 'eraser') {
-          this.#tool.move(this.#view.toPhoto(point.x, point.y));
-        }
-      }
-      this.#touched();
-    }
-    this.#pointers.set(event.pointerId, at);
+  /** @param {number} factor @param {Point} at CSS pixels within the stage */
+  #zoomAt(factor, at) {
+    this.#view.zoomAt(factor, at.x, at.y);
     this.#draw();
-  }
-
-  /**
-   * @param {PointerEvent} event
-   * @param {boolean} cancelled
-   */
-  #pointerUp(event, cancelled) {
-    if (!this.#pointers.delete(event.pointerId)) return;
-    if (this.#mode === 'tool') {
-      this.#mode = 'none';
-      const at = this.#at(event);
-      if (cancelled) this.#giveUp();
-      else if (!this.#moved && this.#canSelect) void this.#select(this.#view.toPhoto(at.x, at.y));
-      else this.#lift(this.#view.toPhoto(at.x, at.y), !this.#moved);
-      if (event.button === 5) this.#use(this.#toolName);
-    }
-    if (this.#pointers.size === 0) this.#mode = 'none';
-    this.element.classList.toggle('drawing', this.#mode !== 'none');
-    if (event.pointerType === 'touch') this.#ring = null;
-    this.#draw();
+    this.#state();
   }
 
   /** @param {WheelEvent} event */
@@ -412,15 +350,12 @@ export class MaskEditor extends EventTarget {
     if (!this.#bitmap) return;
     if (event.ctrlKey || event.metaKey) {
       event.preventDefault();
-      const at = this.#at(event);
-      this.#view.zoomAt(Math.exp(-event.deltaY * (event.deltaMode === 0 ? 0.005 : 0.1)), at.x, at.y);
-      this.#draw();
-      this.#state();
+      this.#zoomAt(Math.exp(-event.deltaY * (event.deltaMode === 0 ? 0.005 : 0.1)), this.#place.within(this.element)(event));
       return;
     }
     // Only where the shopper is at work on the photo: elsewhere the wheel scrolls the page.
     const root = /** @type {Document|ShadowRoot} */ (this.canvas.getRootNode());
-    if (root.activeElement !== this.canvas || (this.#toolName !== 'brush' && this.#toolName !== 'eraser')) return;
+    if (root.activeElement !== this.canvas || !this.#isStroking) return;
     event.preventDefault();
     this.size = this.#size * Math.exp(-Math.sign(event.deltaY) * 0.1);
   }
@@ -450,7 +385,7 @@ export class MaskEditor extends EventTarget {
       Enter: () => this.#press(true),
       ' ': () => {
         // Held with a pointer over the photo, space pans; alone it is the same as Enter, but always paints.
-        if (this.#ring && !this.#keyboard) this.#space = true;
+        if (this.#ring && !this.#keyboard) this.#gestures.space = true;
         else if (!event.repeat) this.#press(false);
       },
       Escape: () => this.#giveUp(),
@@ -497,7 +432,7 @@ export class MaskEditor extends EventTarget {
     this.#cursor ??= { x: this.#raster.width / 2, y: this.#raster.height / 2 };
     if (selects && !this.#penDown && this.#canSelect) {
       void this.#select(this.#cursor);
-    } else if (this.#toolName === 'brush' || this.#toolName === 'eraser') {
+    } else if (this.#isStroking) {
       this.#penDown = !this.#penDown;
       this.announce(this.#penDown ? this.labels.penDown : this.labels.penUp);
       if (this.#penDown) {
@@ -542,7 +477,7 @@ export class MaskEditor extends EventTarget {
       thing = undefined;
     }
     // Another tap, stroke or photo came before the answer.
-    if (tap !== this.#taps || this.#mode === 'tool') return;
+    if (tap !== this.#taps || this.#gestures.isDrawing) return;
     if (thing === undefined) {
       this.#tool.down(point);
       this.#lift(point, true);
@@ -603,8 +538,13 @@ export class MaskEditor extends EventTarget {
 
   /** @param {ToolName} name */
   #use(name) {
-    if (name !== 'eraser' || this.#mode !== 'tool') this.#toolName = name;
-    this.#tool = makeTool(name, this.#raster, () => this.#settings());
+    this.#toolName = name;
+    this.#tool = this.#make(name);
+  }
+
+  /** @param {ToolName} name */
+  #make(name) {
+    return makeTool(name, this.#raster, () => this.#settings());
   }
 
   /** A stroke has drawn something: show it, and search if the hand rests. */
@@ -612,7 +552,7 @@ export class MaskEditor extends EventTarget {
     this.#changed = true;
     this.#repaint();
     clearTimeout(this.#rest);
-    if (this.#toolName === 'brush' || this.#toolName === 'eraser') {
+    if (this.#isStroking) {
       this.#rest = setTimeout(() => {
         if (!this.#changed) return;
         this.#changed = false;
@@ -705,7 +645,7 @@ export class MaskEditor extends EventTarget {
     if (!this.#bitmap) return;
     this.#box.render(this.#view);
     this.#dots.render(this.#view, this.#raster);
-    const isBrush = this.#toolName === 'brush' || this.#toolName === 'eraser';
+    const isBrush = this.#isStroking;
     const at = this.#keyboard ? this.#cursor : this.#ring;
     this.#layers.render({
       outline: this.#tool.outline(),

@@ -28,6 +28,7 @@ const SIZES = { 390: 844, 820: 1180, 1440: 900 };
 /** What the documentation shows: state, width, scheme. @type {Record<string, [string, keyof typeof SIZES, "light"|"dark"]>} */
 const DOCS = {
   desktop: ['compare', 1440, 'light'],
+  dots: ['dots', 390, 'light'],
   empty: ['empty', 1440, 'light'],
   phone: ['masked', 390, 'light'],
   product: ['product', 1440, 'light'],
@@ -38,9 +39,18 @@ const DOCS = {
 const server = await serve();
 const browser = await launch();
 
+/** The samples that are pairs of products: the same whatever photos there are. @param {Page} page */
+const pair = (page) => page.locator('.samples button:has(canvas)').nth(2);
+
 /** @param {Page} page */
 async function photo(page) {
-  await page.locator('.samples button').nth(2).click();
+  await pair(page).click();
+  await settled(page);
+}
+
+/** A photo from life. @param {Page} page */
+async function life(page) {
+  await page.locator('.samples button:has(img)').first().click();
   await settled(page);
 }
 
@@ -69,10 +79,25 @@ const STATES = {
     await page.locator('.samples button').first().waitFor();
   },
   loading: async (page) => {
-    await page.locator('.samples button').nth(2).click();
+    await pair(page).click();
     await parts(page).canvas.waitFor();
   },
   results: photo,
+  life,
+  dots: async (page) => {
+    await photo(page);
+    await parts(page).host.locator('[part=dot]').first().waitFor();
+    // Until all of the photo has been looked at.
+    await page.waitForTimeout(2500);
+  },
+  tapped: async (page) => {
+    await life(page);
+    const box = await parts(page).canvas.boundingBox();
+    if (!box) throw new Error('there is no photo to tap');
+    await page.mouse.click(box.x + box.width * 0.47, box.y + box.height * 0.55);
+    await parts(page).right.locator('.card:not(.ghost)').first().waitFor();
+    await settled(page);
+  },
   masked: mask,
   focus: async (page) => {
     await photo(page);

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use crate::builds::{self, Which};
 use crate::cache::Step;
 use crate::paths::Paths;
-use crate::{catalog, setup, sh, weights};
+use crate::{catalog, samples, setup, sh, weights};
 
 /// The sample catalogue's columns that its index learns from.
 const LEARN_FROM: &str = "title,category";
@@ -71,6 +71,7 @@ pub fn prepare(paths: &Paths, own: Option<&Path>, shown: Model, which: Which) ->
     if own.is_none() {
         catalog::catalog(paths)?;
     }
+    samples::samples(paths, own.is_some())?;
     let lookalike = builds::native(paths)?;
     let source = paths.catalog_source();
     // What the shopper's machine runs is quantised on pictures like those that it will see.

@@ -26,6 +26,7 @@ pub fn dist(paths: &Paths, own: Option<&Path>) -> Result<()> {
     fresh_folder(&site)?;
     copy(&minify::page(paths)?, &site)?;
     copy(&paths.catalog(), &site.join("catalog"))?;
+    copy(&paths.samples(), &site.join("samples"))?;
     eprintln!("    upload the contents of {} to any static host", site.display());
 
     let package = dist.join("package");

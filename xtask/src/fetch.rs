@@ -65,10 +65,17 @@ pub fn npm_pack(package: &str, folder: &Path) -> Result<()> {
 
 /// `pip download NAME==VERSION` into `folder`, without what it depends on.
 pub fn pip_download(package: &str, folder: &Path) -> Result<()> {
+    pip_download_for(package, &[], folder)
+}
+
+/// The same for a platform that need not be this one; `platform` is options of pip.
+pub fn pip_download_for(package: &str, platform: &[&str], folder: &Path) -> Result<()> {
     sh::run(
         crate::setup::pip()?
             .args(["download", "--quiet", "--disable-pip-version-check", "--no-deps"])
-            .args(["--only-binary=:all:", package, "--dest"])
+            .args(["--only-binary=:all:", package])
+            .args(platform)
+            .arg("--dest")
             .arg(folder),
     )
 }

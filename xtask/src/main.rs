@@ -12,6 +12,7 @@ mod exports;
 mod fetch;
 mod minify;
 mod paths;
+mod samples;
 mod serve;
 mod setup;
 mod sh;

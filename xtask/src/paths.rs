@@ -69,6 +69,11 @@ impl Paths {
         self.root.join("catalog")
     }
 
+    /// Photos to try the page with, and their list.
+    pub fn samples(&self) -> PathBuf {
+        self.root.join("samples")
+    }
+
     /// The wasm module and its bindings.
     pub fn pkg(&self) -> PathBuf {
         self.root.join("pkg")
