@@ -157,6 +157,36 @@ describe('taps', { skip: missing() ?? false }, () => {
     await phone.close();
   });
 
+  test('on a phone, four taps lead from the page to a product, and nothing has to be scrolled to', async () => {
+    const phone = await newContext(browser, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, reducedMotion: 'reduce' });
+    const held = await phone.newPage();
+    await held.goto(server.origin);
+    const own = parts(held);
+    let taps = 0;
+    /** What can be seen, and nothing else, can be tapped. @param {import('playwright-core').Locator} what @param {[number, number]} [at] */
+    const tapOn = async (what, [x, y] = [0.5, 0.5]) => {
+      await what.waitFor();
+      const box = await what.boundingBox();
+      assert.ok(box);
+      const point = { x: box.x + box.width * x, y: box.y + box.height * y };
+      assert.ok(point.y > 0 && point.y < 844 && point.x > 0 && point.x < 390, `${await what.getAttribute('class')} is out of sight`);
+      await held.touchscreen.tap(point.x, point.y);
+      taps++;
+    };
+    await tapOn(held.locator('.samples button:has(img)').first());
+    await settled(held);
+    await tapOn(own.canvas, [0.47, 0.55]);
+    await own.right.locator('.card:not(.ghost)').first().waitFor();
+    await settled(held);
+    await tapOn(own.right.locator('.card:not(.ghost) .tile').first());
+    const link = own.host.locator('dialog[open] a[href]').first();
+    await tapOn(link);
+    assert.equal(taps, 4);
+    assert.match(String(await link.getAttribute('href')), /^https?:/);
+    assert.equal(await held.evaluate(() => scrollY), 0);
+    await phone.close();
+  });
+
   test('ten taps a second: the last one counts', async () => {
     for (let i = 0; i < 9; i++) await tap(i % 2 ? 144 : 480, 230);
     await tap(144, 210);

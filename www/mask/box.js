@@ -4,6 +4,7 @@
  */
 import { h, icon } from '../dom.js';
 import { fill } from '../labels.js';
+import { ARROWS } from './keys.js';
 
 /**
  * @import { Labels } from '../labels.js'
@@ -24,8 +25,6 @@ const STEPS = [0.01, 0.1];
 const HANDLES = /** @type {const} */ ([
   ['nw', 'boxUpperLeft'], ['ne', 'boxUpperRight'], ['sw', 'boxLowerLeft'], ['se', 'boxLowerRight'], ['move', 'boxMove'],
 ]);
-/** @type {Record<string, [number, number]>} */
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
  * A box after one of its handles has been moved; within the photo, its sides in order.

@@ -1,6 +1,6 @@
 /**
- * The photo with the paint on it: shows, zooms, says what pointers (gestures.js) and keys do, keeps the history. The
- * buttons are in toolbar.js and call the same methods.
+ * The photo with the paint on it: shows, zooms, says what pointers (gestures.js) and keys (keys.js) mean, keeps the
+ * history. The buttons are in toolbar.js and call the same methods.
  *
  * Events: `change` (detail.final is false while a stroke pauses), `state` when a button must look different.
  */
@@ -10,7 +10,7 @@ import { SelectionBox } from './box.js';
 import { Dots } from './dots.js';
 import { Gestures } from './gestures.js';
 import { History } from './history.js';
-import { KEYS } from './keys.js';
+import { Keyboard } from './keys.js';
 import { Layers } from './layers.js';
 import { paintOf } from './outline.js';
 import { Place } from './place.js';
@@ -52,8 +52,6 @@ export class MaskEditor extends EventTarget {
 
   /** Where the ring is drawn. @type {Point|null} */
   #ring = null;
-  /** The keyboard's cursor. @type {Point|null} */
-  #cursor = null;
   #penDown = false;
   /** Whether all paint is what a tap has made. */
   #isTapped = false;
@@ -100,12 +98,14 @@ export class MaskEditor extends EventTarget {
     const { element: dots, said } = this.#dots;
     this.element = h('div', { class: 'stage', part: 'stage' }, this.#layers.below, this.canvas, dots, said, this.#box.element, ...this.#place.corners);
     this.#gestures = this.#listen();
+    this.#keyboard = this.#listenToKeys();
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(this.element);
   }
 
   #observer;
   #gestures;
+  #keyboard;
   #box;
   #dots;
 
@@ -119,7 +119,7 @@ export class MaskEditor extends EventTarget {
     this.#raster = new Raster(width, height);
     this.#history = new History(this.#raster.data);
     this.#layers.setPhoto(bitmap, this.#raster);
-    this.#cursor = null;
+    this.#keyboard.cursor = null;
     this.#penDown = false;
     this.#isTapped = false;
     this.#taps++;
@@ -249,8 +249,9 @@ export class MaskEditor extends EventTarget {
 
   /** @param {number} factor about the middle of what is shown, or the keyboard's cursor */
   zoomBy(factor) {
-    const at = this.#cursor && this.#keyboard
-      ? { x: this.#view.x + this.#cursor.x * this.#view.scale, y: this.#view.y + this.#cursor.y * this.#view.scale }
+    const { cursor, isUsed } = this.#keyboard;
+    const at = cursor && isUsed
+      ? { x: this.#view.x + cursor.x * this.#view.scale, y: this.#view.y + cursor.y * this.#view.scale }
       : this.#layers.middle;
     this.#zoomAt(factor, at);
   }
@@ -275,16 +276,6 @@ export class MaskEditor extends EventTarget {
   #listen() {
     const { canvas } = this;
     canvas.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
-    canvas.addEventListener('keydown', (event) => this.#key(event));
-    canvas.addEventListener('keyup', (event) => {
-      if (event.key === ' ') this.#gestures.space = false;
-    });
-    canvas.addEventListener('focus', () => this.#draw());
-    canvas.addEventListener('blur', () => {
-      this.#gestures.space = false;
-      this.#keyboard = false;
-      this.#draw();
-    });
     return new Gestures(canvas, {
       isReady: () => this.#bitmap !== null && !this.#box.isHeld,
       places: () => this.#place.within(this.element),
@@ -324,14 +315,12 @@ export class MaskEditor extends EventTarget {
       },
       leaveBox: (cancelled) => this.#box.leave(cancelled),
       changed: () => {
-        if (this.#gestures.isActive) this.#keyboard = false;
+        if (this.#gestures.isActive) this.#keyboard.isUsed = false;
         this.element.classList.toggle('drawing', this.#gestures.isActive);
         this.#draw();
       },
     });
   }
-
-  #keyboard = false;
 
   /** Whether the tool draws as the pointer moves. */
   get #isStroking() {
@@ -362,88 +351,53 @@ export class MaskEditor extends EventTarget {
 
   // --- keyboard ------------------------------------------------------------------------------------------
 
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    if (!this.#bitmap) return;
-    const command = event.ctrlKey || event.metaKey;
-    if (command) {
-      const key = event.key.toLowerCase();
-      if (key === 'z' && event.shiftKey) this.redo();
-      else if (key === 'z') this.undo();
-      else if (key === 'y') this.redo();
-      else return;
-      event.preventDefault();
-      return;
-    }
-    const step = (event.shiftKey ? 0.1 : 0.02) * Math.max(this.#raster.width, this.#raster.height) / this.#view.zoom;
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      ArrowLeft: () => this.#arrow(event, -step, 0),
-      ArrowRight: () => this.#arrow(event, step, 0),
-      ArrowUp: () => this.#arrow(event, 0, -step),
-      ArrowDown: () => this.#arrow(event, 0, step),
-      Enter: () => this.#press(true),
-      ' ': () => {
-        // Held with a pointer over the photo, space pans; alone it is the same as Enter, but always paints.
-        if (this.#ring && !this.#keyboard) this.#gestures.space = true;
-        else if (!event.repeat) this.#press(false);
+  #listenToKeys() {
+    return new Keyboard(this, {
+      size: () => this.#raster,
+      pans: () => this.#ring !== null,
+      space: (isHeld) => {
+        this.#gestures.space = isHeld;
       },
-      Escape: () => this.#giveUp(),
-      c: () => {
+      move: (to) => this.#moveTo(to),
+      press: (at, selects) => this.#press(at, selects),
+      pan: (dx, dy) => {
+        this.#view.pan(dx * this.#view.scale, dy * this.#view.scale);
+        this.#draw();
+      },
+      close: () => {
         if (this.#tool.close()) this.#step();
       },
-      '?': () => this.dispatchEvent(new Event('help')),
-    };
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const act = keys[key] ?? (KEYS[key] && (() => KEYS[key](this)));
-    if (!act) return;
-    event.preventDefault();
-    act();
+      giveUp: () => this.#giveUp(),
+      draw: () => this.#draw(),
+    });
   }
 
-  /**
-   * @param {KeyboardEvent} event
-   * @param {number} dx
-   * @param {number} dy
-   */
-  #arrow(event, dx, dy) {
-    if (event.altKey) {
-      this.#view.pan(-dx * this.#view.scale, -dy * this.#view.scale);
-      this.#draw();
-      return;
-    }
-    this.#keyboard = true;
-    const { width, height } = this.#raster;
-    const from = this.#cursor ?? { x: width / 2, y: height / 2 };
-    this.#cursor = { x: Math.max(0, Math.min(width, from.x + dx)), y: Math.max(0, Math.min(height, from.y + dy)) };
-    this.#tool.move(this.#cursor);
+  /** @param {Point} cursor */
+  #moveTo(cursor) {
+    this.#tool.move(cursor);
     if (this.#penDown) this.#touched();
-    this.#view.reveal(this.#cursor);
+    this.#view.reveal(cursor);
     this.#draw();
-    this.announce(fill(this.labels.cursorAt, {
-      x: Math.round((this.#cursor.x / width) * 100),
-      y: Math.round((this.#cursor.y / height) * 100),
-    }));
+    const { width, height } = this.#raster;
+    this.announce(fill(this.labels.cursorAt, { x: Math.round((cursor.x / width) * 100), y: Math.round((cursor.y / height) * 100) }));
   }
 
-  /** @param {boolean} selects whether it may mean the thing at the cursor */
-  #press(selects) {
-    this.#keyboard = true;
-    this.#cursor ??= { x: this.#raster.width / 2, y: this.#raster.height / 2 };
+  /** @param {Point} cursor @param {boolean} selects whether it may mean the thing there */
+  #press(cursor, selects) {
     if (selects && !this.#penDown && this.#canSelect) {
-      void this.#select(this.#cursor);
+      void this.#select(cursor);
     } else if (this.#isStroking) {
       this.#penDown = !this.#penDown;
       this.announce(this.#penDown ? this.labels.penDown : this.labels.penUp);
       if (this.#penDown) {
-        this.#tool.down(this.#cursor);
+        this.#tool.down(cursor);
         this.#touched();
       } else {
-        this.#lift(this.#cursor, true);
+        this.#lift(cursor, true);
       }
     } else {
-      this.#tool.down(this.#cursor);
-      this.#lift(this.#cursor, true);
+      this.#tool.down(cursor);
+      this.#lift(cursor, true);
     }
     this.#draw();
   }
@@ -646,10 +600,11 @@ export class MaskEditor extends EventTarget {
     this.#box.render(this.#view);
     this.#dots.render(this.#view, this.#raster);
     const isBrush = this.#isStroking;
-    const at = this.#keyboard ? this.#cursor : this.#ring;
+    const { cursor, isUsed } = this.#keyboard;
+    const at = isUsed ? cursor : this.#ring;
     this.#layers.render({
       outline: this.#tool.outline(),
-      ring: at && { at, radius: isBrush ? this.#settings().radius : 0, cross: this.#keyboard || !isBrush, bold: this.#penDown },
+      ring: at && { at, radius: isBrush ? this.#settings().radius : 0, cross: isUsed || !isBrush, bold: this.#penDown },
     });
   }
 }
