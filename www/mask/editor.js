@@ -53,6 +53,8 @@ export class MaskEditor extends EventTarget {
   /** Where the ring is drawn. @type {Point|null} */
   #ring = null;
   #penDown = false;
+  /** Whether a pen's other end is down. */
+  #erases = false;
   /** Whether all paint is what a tap has made. */
   #isTapped = false;
   /** Counts taps: the last one wins. */
@@ -281,6 +283,7 @@ export class MaskEditor extends EventTarget {
       places: () => this.#place.within(this.element),
       down: (at, erases) => {
         // A pen's other end erases, whatever is chosen, and until it is lifted.
+        this.#erases = erases;
         if (erases) this.#tool = this.#make('eraser');
         this.#tool.down(this.#view.toPhoto(at.x, at.y));
         this.#touched();
@@ -290,13 +293,16 @@ export class MaskEditor extends EventTarget {
         if (isMoved || this.#isStroking) this.#tool.move(this.#view.toPhoto(at.x, at.y));
         this.#touched();
       },
-      up: (at, isClick, erases) => {
+      up: (at, isClick) => {
         const point = this.#view.toPhoto(at.x, at.y);
         if (isClick && this.#canSelect) void this.#select(point);
         else this.#lift(point, isClick);
-        if (erases) this.#use(this.#toolName);
       },
       giveUp: () => this.#giveUp(),
+      lifted: () => {
+        if (this.#erases) this.#use(this.#toolName);
+        this.#erases = false;
+      },
       hover: (at) => {
         this.#ring = at && this.#view.toPhoto(at.x, at.y);
         this.#draw();

@@ -11,8 +11,9 @@
  * @property {() => (event: MouseEvent) => At} places where events are, as the stage lies now
  * @property {(at: At, erases: boolean) => void} down a stroke begins; `erases`: with a pen's other end
  * @property {(at: At, isMoved: boolean) => void} drag it goes on; until it has moved, it may be a click
- * @property {(at: At, isClick: boolean, erases: boolean) => void} up it ends
+ * @property {(at: At, isClick: boolean) => void} up it ends
  * @property {() => void} giveUp it never was
+ * @property {() => void} lifted after either
  * @property {(at: At|null) => void} hover the pointer is there, or nowhere
  * @property {(at: At) => void} pass it moves without drawing
  * @property {(dx: number, dy: number) => void} pan
@@ -81,7 +82,10 @@ export class Gestures {
     }
     if (this.#pointers.size === 2) {
       // The second finger turns a stroke that has just begun into a pinch.
-      if (this.#mode === 'draw') acts.giveUp();
+      if (this.#mode === 'draw') {
+        acts.giveUp();
+        acts.lifted();
+      }
       const [first, second] = this.#pointers.values();
       this.#pinch = [first, second];
       this.#mode = acts.isInBox(first) && acts.isInBox(second) ? 'box' : 'pinch';
@@ -143,7 +147,8 @@ export class Gestures {
     if (mode === 'draw' || this.#pointers.size === 0) this.#mode = 'none';
     if (mode === 'draw') {
       if (cancelled) acts.giveUp();
-      else acts.up(acts.places()(event), !this.#moved, event.button === ERASER);
+      else acts.up(acts.places()(event), !this.#moved);
+      acts.lifted();
     } else if (mode === 'box') {
       // The finger that stays does not draw.
       acts.leaveBox(cancelled);
