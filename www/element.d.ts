@@ -569,6 +569,7 @@ export type Labels = {
     onlyThis: string;
     tools: string;
     moreTools: string;
+    openTools: string;
     brush: string;
     eraser: string;
     rectangle: string;

@@ -87,6 +87,7 @@ export const LABELS = {
   onlyThis: 'Only this',
   tools: 'Mask tools',
   moreTools: 'More tools',
+  openTools: 'Paint, erase and other tools',
   brush: 'Brush',
   eraser: 'Eraser',
   rectangle: 'Rectangle',

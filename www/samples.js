@@ -31,7 +31,7 @@ const SMALL = 320;
  */
 export async function makeSamples(element) {
   const [photos, pairs] = await Promise.all([photosFromLife(), setTogether(element)]);
-  return [...photos, ...pairs].slice(0, COUNT);
+  return [...pairs.slice(0, COUNT - photos.length), ...photos];
 }
 
 /** A page without a list has no such photos. @returns {Promise<Sample[]>} */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import { missing, serve } from './server.mjs';
-import { hand, jpeg, launch, newContext, parts, products, settled, thumbOf } from './harness.mjs';
+import { hand, jpeg, launch, newContext, parts, products, settled, unfoldTools, thumbOf } from './harness.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -72,7 +72,7 @@ describe('accessibility', { skip: missing() ?? false, timeout: 240_000 }, () => 
       await check(page, 'one list of two');
       await ui.host.getByRole('tab', { name: 'Whole photo' }).click();
       await check(page, 'the other list');
-      await ui.tool('More tools').click();
+      await unfoldTools(page);
       await check(page, 'more tools');
       const compared = ui.host.getByRole('switch', { name: 'Compare' });
       if (await compared.isVisible()) {

@@ -99,8 +99,15 @@ export function parts(page, element = 'look-alike') {
   };
 }
 
+/** On a phone, all tools but undo are behind one button. @param {Page} page @param {string} [element] */
+export async function openTools(page, element) {
+  const fold = parts(page, element).tool('Paint, erase and other tools');
+  if (await fold.isVisible() && (await fold.getAttribute('aria-expanded')) === 'false') await fold.click();
+}
+
 /** The rare tools are behind one button. @param {Page} page @param {string} [element] */
 export async function unfoldTools(page, element) {
+  await openTools(page, element);
   const ui = parts(page, element);
   if (!(await ui.tool('Invert').isVisible())) await ui.tool('More tools').click();
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { fileOf, missing, serve } from './server.mjs';
-import { compare, draw, hand, idsOf, jpeg, launch, newContext, parts, problemsOf, products, settled, thumbOf } from './harness.mjs';
+import { compare, draw, hand, idsOf, jpeg, launch, newContext, parts, problemsOf, products, settled, unfoldTools, thumbOf } from './harness.mjs';
 
 describe('layout', { skip: missing() ?? false, timeout: 240_000 }, () => {
   /** @type {Awaited<ReturnType<typeof serve>>} */
@@ -72,7 +72,8 @@ describe('layout', { skip: missing() ?? false, timeout: 240_000 }, () => {
       await ui.right.locator('.card:not(.ghost)').first().waitFor();
       await settled(page);
       assert.ok((await seen(page)) >= 3, `${await seen(page)} painted`);
-      await ui.tool('More tools').click();
+      await unfoldTools(page);
+      assert.ok(await ui.tool('Invert').isVisible());
       assert.ok((await seen(page)) >= 3, `${await seen(page)} with more tools`);
       assert.equal(await page.evaluate(() => [scrollY, document.documentElement.scrollWidth].join()), '0,390');
       assert.deepEqual(problems, []);

@@ -82,6 +82,12 @@ describe('scores in words', { skip: missing() ?? false }, () => {
     assert.equal(await ui.left.locator('.card').count(), 20, 'the nearest are shown all the same');
     assert.ok(await way('Look for the whole photo').isHidden(), 'it is what was looked for');
     assert.ok(await way('Remove all filters').isHidden(), 'there is none');
+    // On a phone, the button for filters stands beside it or below it, not on it.
+    const wide = page.viewportSize();
+    await page.setViewportSize({ width: 390, height: 844 });
+    const [said, button] = [await note.boundingBox(), await ui.host.getByRole('button', { name: 'Refine' }).boundingBox()];
+    assert.ok(said && button && (button.y >= said.y + said.height || button.x >= said.x + said.width), JSON.stringify([said, button]));
+    if (wide) await page.setViewportSize(wide);
 
     await ui.canvas.focus();
     await page.keyboard.press('Space');

@@ -178,12 +178,24 @@ describe('taps', { skip: missing() ?? false }, () => {
     await tapOn(own.canvas, [0.47, 0.55]);
     await own.right.locator('.card:not(.ghost)').first().waitFor();
     await settled(held);
+    const covered = await own.host.evaluate((host) => [...host.shadowRoot?.querySelectorAll('.grip') ?? []].filter((grip) => {
+      const { left, top, width, height } = grip.getBoundingClientRect();
+      return host.shadowRoot?.elementFromPoint(left + width / 2, top + height / 2) !== grip && !grip.contains(host.shadowRoot?.elementFromPoint(left + width / 2, top + height / 2) ?? null);
+    }).map((grip) => grip.className));
+    assert.deepEqual(covered, [], 'no tool lies over a handle of the box');
+    assert.equal(await own.tool('Eraser').isVisible(), false, 'tools are one step behind');
     await tapOn(own.right.locator('.card:not(.ghost) .tile').first());
     const link = own.host.locator('dialog[open] a[href]').first();
+    await link.waitFor();
+    const address = String(await link.getAttribute('href'));
+    assert.match(address, /^https?:/);
+    // The shop's own page, which is elsewhere.
+    await phone.route(/^https?:\/\/(?!127\.|localhost)/, (route) => route.fulfill({ contentType: 'text/html', body: '<title>there</title>' }));
+    assert.equal(await held.evaluate(() => scrollY), 0);
     await tapOn(link);
     assert.equal(taps, 4);
-    assert.match(String(await link.getAttribute('href')), /^https?:/);
-    assert.equal(await held.evaluate(() => scrollY), 0);
+    await (held.waitForURL(address).catch(() => {}));
+    assert.ok(phone.pages().some((each) => each.url() === address), phone.pages().map((each) => each.url()).join());
     await phone.close();
   });
 

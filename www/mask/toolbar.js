@@ -1,4 +1,7 @@
-/** The buttons on the photo, the rare ones behind one of them. Each does what its key does, through the editor's methods. */
+/**
+ * The buttons on the photo, the rare ones behind one of them; on a phone, where they would hide what was tapped, all but
+ * undo are behind another. Each does what its key does, through the editor's methods.
+ */
 import { h, icon } from '../dom.js';
 import { SIZE } from './editor.js';
 
@@ -80,7 +83,17 @@ export function maskToolbar(editor, labels) {
     more.setAttribute('aria-expanded', String(open));
   };
   unfold(false);
-  const bar = h('div', { class: 'tool-bar', role: 'toolbar', 'aria-label': labels.tools }, ...tools, undo, redo, more);
+  undo.classList.add('undo');
+  const fold = h('button', {
+    type: 'button', class: 'tool fold', part: 'tool', title: labels.openTools, 'aria-label': labels.openTools, 'aria-expanded': 'false',
+    onclick: () => {
+      const isOpen = bar.classList.toggle('open');
+      fold.setAttribute('aria-expanded', String(isOpen));
+      fold.replaceChildren(icon(isOpen ? 'close' : 'brush'));
+      if (!isOpen) unfold(false);
+    },
+  }, icon('brush'));
+  const bar = h('div', { class: 'tool-bar', role: 'toolbar', 'aria-label': labels.tools }, ...tools, undo, redo, more, fold);
   const floor = h('div', { class: 'float floor', part: 'tools' }, rare, bar);
   floor.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape' || rare.hidden) return;

@@ -571,7 +571,10 @@ fn table(figures: &Figures) -> String {
     );
     for c in &f.courses {
         let [low, median, high] = c.half;
-        let kept = |[kept, chance]: [f64; 2]| format!("{kept:.3} ({chance:.3})");
+        // Where no pair gets so far, there is nothing to average.
+        let kept = |[kept, chance]: [f64; 2]| {
+            if kept.is_nan() { "-".into() } else { format!("{kept:.3} ({chance:.3})") }
+        };
         let _ = writeln!(
             out,
             "{:<16} {:>24} {:>7.2} {:>6} {:>16} {:>16}",
