@@ -130,8 +130,8 @@ describe('dots', { skip: missing() ?? false }, () => {
     await hand(page, 'drop', jpeg(many));
     const found = await page.waitForFunction(() => {
       const root = document.querySelector('look-alike')?.shadowRoot;
-      const canvas = /** @type {HTMLElement} */ (root?.querySelector('.stage canvas[role=application]'));
-      return Number(canvas.dataset.painted) > 0.5 && { dots: root?.querySelectorAll('.dot').length ?? 0, said: root?.querySelector('.stage [aria-live]')?.textContent };
+      const canvas = /** @type {HTMLElement|null|undefined} */ (root?.querySelector('.stage canvas[role=application]'));
+      return Number(canvas?.dataset.painted) > 0.5 && { dots: root?.querySelectorAll('.dot').length ?? 0, said: root?.querySelector('.stage [aria-live]')?.textContent };
     });
     const then = await found.jsonValue();
     assert.ok(then);
