@@ -99,10 +99,10 @@ impl Photo {
         scores: Scores,
         (window, found): (usize, &[Rect]),
     ) -> Result<Next> {
-        let things = match &mut self.things {
-            Some(things) => things,
-            none => none.insert(things(&self.picture)?),
-        };
+        if self.things.is_none() {
+            self.things = Some(self.ranked(network, index, crop)?);
+        }
+        let things = self.things.as_deref().unwrap_or_default();
         let Some(thing) = things.get(window).cloned() else { return Ok(Next::Done) };
         let is_same = |there: &Rect| {
             let within = there.common(thing.rect) > PART * there.area().min(thing.rect.area());
@@ -124,6 +124,23 @@ impl Photo {
             return Ok(Next::Nothing);
         };
         Ok(Next::Found(Found { thing, score: best.score, row: best.product }))
+    }
+
+    /// What may be things, those first of which the catalogue seems to have something alike: by what the network saw of
+    /// the whole photo where each of them lies.
+    fn ranked(&mut self, network: &Network, index: &Index, crop: &Crop) -> Result<Vec<Thing>> {
+        let things = things(&self.picture)?;
+        let whole = self.seen(network, index, crop, View::Whole)?;
+        let mut ranked = things
+            .into_iter()
+            .map(|thing| {
+                let pooled = whole.features.pool(Some(&thing.mask))?;
+                let best = index.search(&index.projection().apply(&pooled)?, 1, EF_SEARCH)?;
+                Ok((best.first().map_or(-1.0, |best| best.score), thing))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        Ok(ranked.into_iter().map(|(_, thing)| thing).collect())
     }
 
     /// What the network is going to see of the photo, without running it.

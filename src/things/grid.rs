@@ -152,13 +152,15 @@ impl Grid {
         let [a, b, c] = BINS;
         let mut bins = vec![0f32; a * b * c];
         self.lab.iter().zip(weights).for_each(|(lab, weight)| bins[bin(lab)] += weight);
+        let kernel: Vec<(isize, f32)> = kernel(1.0).collect();
         // Along each axis on its own; what leaves at the ends is lost.
         for (stride, count) in [(b * c, a), (c, b), (1, c)] {
             let before = bins.clone();
             for (at, value) in bins.iter_mut().enumerate() {
                 let place = at / stride % count;
-                *value = kernel(1.0)
-                    .filter_map(|(offset, weight)| {
+                *value = kernel
+                    .iter()
+                    .filter_map(|&(offset, weight)| {
                         let to = place.checked_add_signed(offset).filter(|to| *to < count)?;
                         Some(weight * before[at - place * stride + to * stride])
                     })

@@ -43,6 +43,8 @@ struct Table {
     windows: Figure,
     /// Whether any window is the product's.
     proposed: Figure,
+    /// Windows that are looked at until there is a dot, in photos that get one.
+    first: Figure,
     /// Seconds until all windows have been looked at, a photo.
     seconds: Figure,
     rows: Vec<Row>,
@@ -70,8 +72,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let area = args.areas.first().copied().unwrap_or(made::AREAS[1]);
     let wanted = if args.draws == 0 { shown.rows.len() } else { args.draws.min(shown.rows.len()) };
     let bar = Progress::new(wanted, "looking");
-    let (mut draws, mut windows, mut proposed, mut seconds) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut draws, mut windows, mut proposed, mut first, mut seconds) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for product in shuffled(shown.rows.len(), args.seed) {
         if draws.len() == wanted {
             break;
@@ -95,8 +97,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         proposed.push((at, f64::from(u8::from(is))));
         let scene = dots(&mut engine, scene)?;
         seconds.push((at, begun.elapsed().as_secs_f64()));
+        first.extend(scene.first().map(|(window, _)| (at, *window as f64 + 1.0)));
         let ground = dots(&mut engine, ground)?;
-        draws.push(Draw { place, scene, ground });
+        let found = |dots: Vec<(usize, Found)>| dots.into_iter().map(|(_, dot)| dot).collect();
+        draws.push(Draw { place, scene: found(scene), ground: found(ground) });
         bar.inc(1);
     }
     bar.finish();
@@ -123,20 +127,21 @@ pub(super) fn run(args: &Args) -> Result<()> {
         seed: args.seed,
         windows: Figure::of(windows),
         proposed: Figure::of(proposed),
+        first: Figure::of(first),
         seconds: Figure::of(seconds),
         rows: [scores.similar, (scores.similar + scores.close) / 2.0, scores.close].map(row).into(),
     };
     if args.json { output::json(&table) } else { print(&table) }
 }
 
-/// All that a photo has, one window after the other.
-fn dots(engine: &mut Engine, photo: Picture) -> Result<Vec<Found>> {
+/// All that a photo has, one window after the other, with the number of each one's window.
+fn dots(engine: &mut Engine, photo: Picture) -> Result<Vec<(usize, Found)>> {
     engine.set_photo(photo)?;
-    let mut dots: Vec<Found> = Vec::new();
+    let mut dots: Vec<(usize, Found)> = Vec::new();
     for window in 0.. {
-        let found: Vec<Rect> = dots.iter().map(|dot| dot.thing.rect).collect();
+        let found: Vec<Rect> = dots.iter().map(|(_, dot)| dot.thing.rect).collect();
         match engine.look_at(window, &found)? {
-            Next::Found(found) => dots.push(found),
+            Next::Found(found) => dots.push((window, found)),
             Next::Nothing => {}
             Next::Done => break,
         }
@@ -147,11 +152,12 @@ fn dots(engine: &mut Engine, photo: Picture) -> Result<Vec<Found>> {
 fn print(table: &Table) -> Result<()> {
     output::line(format_args!(
         "dots in {} scenes, the product's box {:.0} % of the photo: {} windows, one of them the \
-         product's in {}, {} s",
+         product's in {}, {} until the first dot, {} s",
         table.draws,
         table.area * 100.0,
         table.windows.in_words(),
         table.proposed.in_words(),
+        table.first.in_words(),
         table.seconds.in_words()
     ))?;
     for row in &table.rows {
