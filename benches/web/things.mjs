@@ -34,10 +34,12 @@ function watch() {
   const stage = host.shadowRoot.querySelector('.stage');
   const canvas = stage.querySelector('canvas[role=application]');
   const before = canvas.dataset.painted;
-  // Those of the photo before are there until it goes.
-  const old = new Set(stage.querySelectorAll('.dot'));
+  // Those of the photo before are there, and more of them come, until it goes.
+  let isNew = false;
+  const changed = () => { isNew = true; };
+  host.addEventListener('photochange', changed);
   const dots = new MutationObserver(() => {
-    seen.dots = [...stage.querySelectorAll('.dot')].filter((dot) => !old.has(dot)).length;
+    seen.dots = isNew ? stage.querySelectorAll('.dot').length : 0;
     if (seen.dots > 0) seen.first ??= performance.now();
     if (seen.dots > 0 && stage.querySelector('[aria-live]').textContent) seen.all ??= performance.now();
     if (canvas.dataset.painted !== before && Number(canvas.dataset.painted) > 0) seen.outline ??= performance.now();
@@ -59,6 +61,7 @@ function watch() {
     dots.disconnect();
     tasks.disconnect();
     host.removeEventListener('results', results);
+    host.removeEventListener('photochange', changed);
   };
   /** @type {any} */ (globalThis).seen = seen;
 }
