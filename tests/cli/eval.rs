@@ -181,6 +181,9 @@ fn things_in_photos_are_found_by_their_boxes() {
         (one["rows"].as_array().unwrap().len(), &one["rows"][0]["view"]),
         (1, &"box".into())
     );
+    let tapped = json(&[&ask[..], &["--view", "tap", "--margin", "0", "--json"]].concat());
+    let of = |at: usize| tapped["found"][at]["found"].as_array().unwrap().len();
+    assert!((0..3).all(|at| [0, 10].contains(&of(at))) && tapped["rows"][0]["view"] == "tap");
     let twice = ["--view", "mirrored", "--view", "wider", "--margin", "0", "--json"];
     let twice = json(&[&ask[..], &twice].concat());
     let asked = twice["found"].as_array().unwrap();
@@ -227,6 +230,10 @@ fn products_are_found_again_in_scenes_made_of_them() {
     assert!((0..3).all(|area| recall(area, 3) >= recall(area, 0)), "{rows:?}");
     assert!(recall(2, 3) > 0.5, "{rows:?}");
     assert_eq!(json(&[&ask[..], &options].concat()), table, "the same scenes again");
+    let hidden = json(&[&ask[..], &options, &["--hidden", "0.5", "--view", "only-this"]].concat());
+    let whole = json(&[&ask[..], &options, &["--view", "only-this"]].concat());
+    assert_eq!((&hidden["draws"], hidden["rows"].as_array().unwrap().len()), (&5.into(), 3));
+    assert_ne!(hidden["rows"], whole["rows"], "something stands before them");
     let other = json(&[&ask[..], &options, &["--grounds", text(&shop)]].concat());
     assert_ne!(other["rows"], table["rows"]);
     let said = fail(&[&ask[..], &["--grounds", text(&root.join("none"))]].concat());

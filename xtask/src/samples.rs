@@ -56,7 +56,8 @@ pub fn samples(paths: &Paths, own: bool) -> Result<()> {
 }
 
 fn write_list(out: &Path, list: &serde_json::Value) -> Result<()> {
-    fs::write(out.join(LIST), serde_json::to_vec_pretty(list)?).context("writing the list of samples")
+    fs::write(out.join(LIST), serde_json::to_vec_pretty(list)?)
+        .context("writing the list of samples")
 }
 
 fn photo(paths: &Paths) -> Result<Vec<u8>> {

@@ -80,6 +80,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let bar = Progress::new(wanted * areas.len() * views.len(), "looking");
     let (mut asked, mut draws, mut not_cut_out) = (Vec::new(), 0, 0);
     let mut cases = Vec::new();
+    // What stands before a product: the one that was asked for before it.
+    let mut before: Option<CutOut> = None;
     for product in shuffled(shown.rows.len(), args.seed) {
         if draws == wanted {
             break;
@@ -88,11 +90,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
             not_cut_out += 1;
             continue;
         };
+        let other = args.hidden.zip(before.replace(cut.clone()));
+        if args.hidden.is_some() && other.is_none() {
+            continue;
+        }
         let row = shown.rows[product];
         for &area in areas {
             let seed = mixed(args.seed << 32 | product as u64) ^ area.to_bits();
             let ground = grounds.picture(seed)?;
-            let (scene, place) = lay(&cut, &ground, area, seed)?;
+            let (mut scene, place) = lay(&cut, &ground, area, seed)?;
+            if let Some((share, other)) = &other {
+                scene = hide(&scene, place, other, *share)?;
+            }
             let place = place.grown(args.margin, WIDTH, HEIGHT);
             for &view in views {
                 let Answer { rows, nothing_alike } = view.ask(&mut engine, crop, &scene, place)?;
@@ -203,6 +212,17 @@ pub(super) fn lay(cut: &CutOut, ground: &Picture, area: f64, seed: u64) -> Resul
     Ok((scene, Area { x0, y0, x1: x0 + w, y1: y0 + h }))
 }
 
+/// Another product before the lower part of a place, as wide as that and a half, so that it reaches from below over this
+/// share of it.
+fn hide(scene: &Picture, place: Area, other: &CutOut, share: f64) -> Result<Picture> {
+    let (w, h) = (place.x1 - place.x0, place.y1 - place.y0);
+    let wide = (w + w / 2).max(1);
+    let high = (u64::from(wide) * u64::from(other.height())).div_ceil(u64::from(other.width()));
+    let other = other.resized(wide, u32::try_from(high).unwrap_or(HEIGHT).clamp(1, 2 * HEIGHT))?;
+    let top = i64::from(place.y1) - (share * f64::from(h)).round() as i64;
+    other.over(scene, i64::from(place.x0) - i64::from(w / 4), top)
+}
+
 fn print(table: &Table) -> Result<()> {
     output::line(format_args!(
         "share of {} scenes a row in which the very product is among the first {DEPTH}; by chance \
@@ -266,6 +286,24 @@ mod tests {
             assert_eq!(lay(&cut, &ground, area, 9).unwrap().1, place, "repeats");
             assert_ne!(lay(&cut, &ground, area, 10).unwrap().1, place);
         }
+    }
+
+    #[test]
+    fn what_stands_before_a_product_hides_its_lower_part_alone() {
+        let cut = CutOut::new(&disc(100), false).unwrap();
+        let ground = vec![0u8; (WIDTH * HEIGHT * 3) as usize];
+        let ground = Picture::from_rgb(WIDTH, HEIGHT, ground).unwrap();
+        let (scene, place) = lay(&cut, &ground, 0.2, 9).unwrap();
+        let red = |scene: &Picture| scene.rgb().chunks(3).filter(|p| p[0] > 100).count() as f64;
+        let blue: Vec<u8> = disc(100).rgb().chunks(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
+        let other = CutOut::new(&Picture::from_rgb(100, 100, blue).unwrap(), false).unwrap();
+        assert_eq!(hide(&scene, place, &other, 0.0).unwrap().rgb().len(), scene.rgb().len());
+        assert!(red(&hide(&scene, place, &other, 0.0).unwrap()) > red(&scene) * 0.99);
+        let left = red(&hide(&scene, place, &other, 0.5).unwrap()) / red(&scene);
+        assert!((0.4..0.8).contains(&left), "{left}");
+        let row = (place.y0 + 2) as usize * WIDTH as usize * 3;
+        let hidden = hide(&scene, place, &other, 0.5).unwrap();
+        assert_eq!(hidden.rgb()[..row], scene.rgb()[..row], "the upper part is as it was");
     }
 
     #[test]

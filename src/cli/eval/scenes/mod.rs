@@ -22,6 +22,7 @@ use crate::frame::{Crop, Shape};
 use crate::image::Picture;
 use crate::mask::Mask;
 use crate::query::{self, Query};
+use crate::things::thing_at;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -53,6 +54,9 @@ pub(super) struct Args {
     /// said.
     #[arg(long = "area", value_name = "SHARE", requires = "synthetic", value_parser = values::share)]
     areas: Vec<f64>,
+    /// Hide this share of the product's box, from below, behind another product.
+    #[arg(long, value_name = "SHARE", requires = "synthetic", conflicts_with = "dots", value_parser = values::share)]
+    hidden: Option<f64>,
     /// Lay products whose picture has no plain ground over whole, as a rectangle, instead of leaving
     /// them out.
     #[arg(long, requires = "synthetic")]
@@ -106,6 +110,9 @@ enum View {
     NotCropped,
     /// The thing's box, grown by the margin and cut out.
     Box,
+    /// What a tap in the middle of the box selects, alone, as the page does it; nothing is found where it says that nothing
+    /// stands out.
+    Tap,
     /// *Only this*, and the same in a mirror: the mean of both embeddings.
     Mirrored,
     /// *Only this*, and the same with a box wider by a quarter to each side: the mean of both.
@@ -122,6 +129,7 @@ impl View {
             Self::OnlyThis => "only this",
             Self::NotCropped => "not cropped",
             Self::Box => "box",
+            Self::Tap => "tap",
             Self::Mirrored => "mirrored too",
             Self::Wider => "wider too",
         }
@@ -132,12 +140,22 @@ impl View {
     fn ask(self, engine: &mut Engine, crop: Crop, photo: &Picture, place: Area) -> Result<Answer> {
         engine.set_crop(if self == Self::NotCropped { Crop::NEVER } else { crop });
         let (w, h) = (photo.width(), photo.height());
+        let similar = engine.manifest().scores.map(|scores| scores.similar);
         let only = |place: Area| Mask::only(place, w, h).map(Some);
         let mut looks: Vec<(Picture, Option<Mask>)> = vec![match self {
             Self::Whole => (photo.clone(), None),
             Self::Box => (place.cut(photo)?, None),
             Self::OnlyThis | Self::NotCropped | Self::Mirrored | Self::Wider => {
                 (photo.clone(), only(place)?)
+            }
+            Self::Tap => {
+                let middle = |from: u32, to: u32, of: u32| (from + to) as f32 / 2.0 / of as f32;
+                let (x, y) = (middle(place.x0, place.x1, w), middle(place.y0, place.y1, h));
+                let Some(thing) = thing_at(photo, x, y)? else {
+                    let nothing_alike = similar.map(|_| true);
+                    return Ok(Answer { rows: Vec::new(), nothing_alike });
+                };
+                (photo.clone(), Some(thing.mask.resized(w, h)?))
             }
         }];
         match self {
@@ -146,7 +164,7 @@ impl View {
                 looks.push((mirrored(photo)?, only(Area { x0: w - x1, y0, x1: w - x0, y1 })?));
             }
             Self::Wider => looks.push((photo.clone(), only(place.grown(WIDER, w, h))?)),
-            Self::Whole | Self::NotCropped | Self::OnlyThis | Self::Box => {}
+            Self::Whole | Self::NotCropped | Self::OnlyThis | Self::Box | Self::Tap => {}
         }
         let mut sum: Vec<f32> = Vec::new();
         for (photo, mask) in looks {
@@ -157,7 +175,6 @@ impl View {
             sum.resize(seen.len(), 0.0);
             sum.iter_mut().zip(seen).for_each(|(sum, x)| *sum += x);
         }
-        let similar = engine.manifest().scores.map(|scores| scores.similar);
         let query =
             Query { embedding: Some(sum), variants: true, k: Some(DEPTH), ..Query::default() };
         let hits = engine.search(&query)?;

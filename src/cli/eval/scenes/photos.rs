@@ -272,9 +272,12 @@ fn report(args: &Args, path: &Path, rows: &[Row], found: &[Found], shelf: &Shelf
         let [x0, y0, x1, y1] = f.place;
         let shown = match f.view {
             View::Whole => picture,
-            View::OnlyThis | View::NotCropped | View::Box | View::Mirrored | View::Wider => {
-                Area { x0, y0, x1, y1 }.cut(&picture)?
-            }
+            View::OnlyThis
+            | View::NotCropped
+            | View::Box
+            | View::Tap
+            | View::Mirrored
+            | View::Wider => Area { x0, y0, x1, y1 }.cut(&picture)?,
         };
         let product = |row: &u32| {
             let row = *row as usize;
