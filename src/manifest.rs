@@ -68,6 +68,19 @@ pub struct Blocks {
     pub sha256: Vec<String>,
 }
 
+/// The same file as gzip, for browsers that unpack while it arrives: it is small whatever the host does. The file itself
+/// is hosted as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packed {
+    /// Relative to the manifest. Its ending is a neutral one, so that no server declares an encoding of its own.
+    pub path: String,
+    /// Exact size, packed.
+    pub bytes: u64,
+    /// SHA-256 of the packed bytes, 64 hexadecimal digits: the folder knows its files by it. Browsers check what they
+    /// have unpacked instead.
+    pub sha256: String,
+}
+
 /// Some milliseconds of hashing, and of downloading where connections are good.
 const BLOCK_BYTES: usize = 1 << 20;
 
@@ -88,6 +101,9 @@ pub struct File {
     /// Where they are given, they are the whole file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<Blocks>,
+    /// Absent where packing gains little, and beside `parts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Packed>,
 }
 
 impl File {
@@ -105,13 +121,21 @@ impl File {
             sha256: sha256(content),
             parts: Vec::new(),
             blocks,
+            packed: None,
         }
     }
 
     /// The same file, hosted in pieces instead.
     #[must_use]
     pub fn in_parts(self, parts: Vec<Part>) -> Self {
-        Self { parts, blocks: None, ..self }
+        Self { parts, blocks: None, packed: None, ..self }
+    }
+
+    /// The same file, hosted as gzip as well: `content` is what lies at `path`.
+    #[must_use]
+    pub fn packed_at(self, path: &str, content: &[u8]) -> Self {
+        let (bytes, sha256) = (content.len() as u64, sha256(content));
+        Self { packed: Some(Packed { path: path.to_owned(), bytes, sha256 }), ..self }
     }
 
     /// Whether the blocks, if there are any, are as many as the file has.
@@ -324,6 +348,26 @@ mod tests {
             assert!(!File { blocks, ..file.clone() }.has_all_blocks(), "{bytes}");
         }
         assert_eq!(file.in_parts(Vec::new()).blocks, None);
+    }
+
+    #[test]
+    fn a_packed_file_is_described_beside_the_plain_one() {
+        let plain = File::of(Role::Index, "index.bin", b"abcabcabc");
+        let json = serde_json::to_value(&plain).unwrap();
+        assert!(
+            json.get("packed").is_none(),
+            "who packs nothing writes what it always wrote: {json}"
+        );
+        assert_eq!(serde_json::from_value::<File>(json).unwrap(), plain);
+
+        let both = plain.clone().packed_at("index.packed", b"abc");
+        let packed = both.packed.clone().unwrap();
+        assert_eq!((packed.path.as_str(), packed.bytes), ("index.packed", 3));
+        assert_eq!(packed.sha256, sha256(b"abc"));
+        assert_eq!(File { packed: None, ..both.clone() }, plain);
+        let json = serde_json::to_vec(&both).unwrap();
+        assert_eq!(serde_json::from_slice::<File>(&json).unwrap(), both);
+        assert_eq!(both.in_parts(Vec::new()).packed, None);
     }
 
     #[test]

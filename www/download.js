@@ -1,44 +1,61 @@
 /**
- * One file into memory, through dropped connections.
+ * One file over the line, through dropped connections.
  *
  * The manifest says how many bytes to expect, so progress needs no Content-Length and a short or a long
  * answer is noticed without hashing. What has arrived is kept between attempts, and asked for no second time
- * where the server answers ranges of the plain (unencoded) file.
+ * where the server answers ranges of the file as it lies there (unencoded).
  *
- * @import { ManifestBlocks } from './types.js'
+ * @import { Sink } from './unpack.js'
  */
 import { LookalikeError, aborted } from './errors.js';
-import { BlockCheck } from './sha256.js';
 
 const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 250;
 /** A connection that says nothing for so long is taken for dropped. */
 const STALL_MS = 20_000;
 
+/** The server itself ended its answer too early: the file that lies there may be another one. */
+export class ShortAnswer extends LookalikeError {}
+
+/**
+ * @typedef {object} Options
+ * @property {AbortSignal} [signal]
+ * @property {(received: number, of: number) => void} [onBytes] how many bytes of how many have come over the line
+ * @property {typeof fetch} [fetch]
+ * @property {number} [pauseMs] before the first new attempt; doubles
+ * @property {boolean} [reload] past the browser's HTTP cache, from the first attempt on
+ */
+
 /**
  * @param {string} url
- * @param {Uint8Array} into exactly as long as the file
- * @param {object} [options]
- * @param {AbortSignal} [options.signal]
- * @param {(received: number) => void} [options.onBytes] how many bytes of the file are here now
- * @param {typeof fetch} [options.fetch]
- * @param {number} [options.pauseMs] before the first new attempt; doubles
- * @param {boolean} [options.reload] past the browser's HTTP cache, from the first attempt on
- * @param {ManifestBlocks} [options.blocks] compared as they arrive; the first wrong one ends the download
+ * @param {Sink} sink
+ * @param {Options} [options]
  */
-export async function download(url, into, options = {}) {
+export async function download(url, sink, options = {}) {
+  try {
+    await attempts(url, sink, options);
+  } catch (thrown) {
+    sink.drop();
+    throw thrown;
+  }
+}
+
+/** @param {string} url @param {Sink} sink @param {Options} options */
+async function attempts(url, sink, options) {
   const { signal, onBytes, pauseMs = FIRST_PAUSE_MS } = options;
   const get = options.fetch ?? fetch;
   let received = 0;
-  let resumable = false;
-  const blocks = options.blocks && new BlockCheck(nameOf(url), into, options.blocks);
+  /** What the last whole answer said of its length. */
+  let length = NaN;
   /** @type {LookalikeError|null} */
   let last = null;
 
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await pause(pauseMs * 2 ** (attempt - 1), signal);
     if (signal?.aborted) throw aborted(signal.reason);
-    if (!resumable) received = 0;
+    // Only when the bytes on the wire are the file's own do byte ranges mean what we think.
+    if (!sink.sure || length !== sink.bytes) received = 0;
+    if (received === 0) sink.restart();
 
     const stall = new AbortController();
     const timer = { id: setTimeout(() => stall.abort(), STALL_MS) };
@@ -56,7 +73,7 @@ export async function download(url, into, options = {}) {
       if (!response.ok) {
         await response.body?.cancel();
         if (response.status === 416) {
-          resumable = false;
+          length = NaN;
           continue;
         }
         const error = new LookalikeError(
@@ -68,9 +85,11 @@ export async function download(url, into, options = {}) {
         last = error;
         continue;
       }
-      if (received > 0 && !continues(response, received)) received = 0;
-      // Only when the bytes on the wire are the file's own do byte ranges mean what we think.
-      if (response.status === 200) resumable = Number(response.headers.get('content-length')) === into.length;
+      if (received > 0 && !continues(response, received)) {
+        received = 0;
+        sink.restart();
+      }
+      if (response.status === 200) length = Number(response.headers.get('content-length'));
 
       const reader = response.body?.getReader();
       if (!reader) throw new LookalikeError('network', `${nameOf(url)}: the answer has no body`);
@@ -79,31 +98,19 @@ export async function download(url, into, options = {}) {
         clearTimeout(timer.id);
         if (done) break;
         timer.id = setTimeout(() => stall.abort(), STALL_MS);
-        if (received + value.length > into.length) {
-          await reader.cancel();
-          throw new LookalikeError(
-            'bad-file',
-            `${nameOf(url)}: longer than the ${into.length} bytes that the manifest states; `
-              + 'upload the manifest and the files of one run together',
-          );
-        }
-        into.set(value, received);
         try {
-          await blocks?.arrived(received, received + value.length);
+          await sink.take(value);
         } catch (thrown) {
           await reader.cancel();
           throw thrown;
         }
         received += value.length;
-        onBytes?.(received);
+        onBytes?.(received, sink.bytes);
       }
-      if (received === into.length) return;
-      last = new LookalikeError(
-        'network',
-        `${nameOf(url)}: the server sent ${received} of ${into.length} bytes`,
-      );
+      if (await sink.end()) return;
+      last = new ShortAnswer('network', `${nameOf(url)}: the server sent ${received} of ${sink.bytes} bytes`);
       // A server that closes properly after too few bytes may be right about its file: ask for all of it again.
-      if (resumable && received === 0) resumable = false;
+      if (received === 0) length = NaN;
     } catch (thrown) {
       if (signal?.aborted) throw aborted(thrown);
       if (thrown instanceof LookalikeError && thrown.kind !== 'network') throw thrown;
@@ -111,7 +118,7 @@ export async function download(url, into, options = {}) {
         'network',
         stall.signal.aborted
           ? `${nameOf(url)}: nothing arrived for ${STALL_MS / 1000} s`
-          : `${nameOf(url)}: the connection failed after ${received} of ${into.length} bytes`,
+          : `${nameOf(url)}: the connection failed after ${received} of ${sink.bytes} bytes`,
         { cause: thrown },
       );
     } finally {

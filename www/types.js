@@ -22,6 +22,7 @@
  * @property {string} sha256 lower-case hex of the whole file
  * @property {ManifestPart[]} [parts] the file is their concatenation
  * @property {ManifestBlocks} [blocks] of a file that is hosted whole: compared while it arrives
+ * @property {ManifestPart} [packed] the same as gzip, hosted beside it; its size and hash are those of the packed bytes
  *
  * @typedef {object} Manifest
  * @property {number} format

@@ -7,15 +7,15 @@
  * engine holds the one that is searched with now.
  */
 import { LookalikeError, aborted, asError, toWire } from './errors.js';
-import { download } from './download.js';
+import { lineBytes, obtain, unitsOf } from './hosted.js';
 import { Store } from './store.js';
 import { decode, inspect } from './picture.js';
 import { facetsOf, spread } from './catalog.js';
 import { builds, start } from './engine.js';
-import { check, sha256 } from './sha256.js';
+import { sha256 } from './sha256.js';
 
 /**
- * @import { LookalikeEngine, Manifest, ManifestBlocks, ManifestFile, ManifestPart, Opened, Product, Progress } from './types.js'
+ * @import { LookalikeEngine, Manifest, ManifestFile, Opened, Product, Progress } from './types.js'
  *
  * @typedef {object} Session
  * @property {{rgba: Uint8Array, width: number, height: number}} photo
@@ -23,6 +23,7 @@ import { check, sha256 } from './sha256.js';
  * @property {boolean} maskIsNew the engine has not seen it yet
  *
  * @import { Build, Engine } from './engine.js'
+ * @import { Unit } from './hosted.js'
  * @import { Eye } from './picture.js'
  */
 
@@ -146,9 +147,12 @@ class Host {
    * @param {ManifestFile} file
    */
   async #provide(engine, file) {
-    const entry = this.ledger.add(file.bytes);
+    const units = unitsOf(file);
+    /** What comes over the line of each unit, and what of that is here. */
+    const whole = units.map(lineBytes);
+    const here = units.map(() => 0);
+    const entry = this.ledger.add(sum(whole));
     try {
-      const units = unitsOf(file);
       const bytes = new Uint8Array(file.bytes);
       /** @type {number[]} */
       const starts = [];
@@ -160,24 +164,24 @@ class Host {
       if (end !== file.bytes) {
         throw new LookalikeError('bad-file', `${file.path}: its parts have ${end} bytes together, the manifest states ${file.bytes}`);
       }
-      const here = new Array(units.length).fill(0);
-      const fetched = await this.#fetchUnits(units, starts, bytes, (index, received) => {
+      const fetched = await this.#fetchUnits(units, starts, bytes, (index, received, of) => {
         // A new attempt that starts over counts again only what is beyond the old mark.
-        here[index] = Math.max(here[index], received);
-        entry.loaded(here.reduce((sum, n) => sum + n, 0));
+        here[index] = Math.min(Math.max(here[index], received), of);
+        whole[index] = of;
+        entry.loaded(sum(here), sum(whole));
       });
       try {
         // A file of one piece was checked when it arrived, where that is possible.
         const known = fetched && units.length === 1 && globalThis.crypto?.subtle;
-        const sum = known ? units[0].sha256 : await sha256(bytes);
-        await this.serial(() => engine.provide(file.role, bytes, sum));
+        const hash = known ? units[0].sha256 : await sha256(bytes);
+        await this.serial(() => engine.provide(file.role, bytes, hash));
       } catch (thrown) {
         // What the cache held may have rotted; ask the server once before the shopper hears of it.
         if (fetched || asError(thrown).kind !== 'bad-file') throw thrown;
         for (const unit of units) await this.store.drop(unit.sha256);
         await this.#fetchUnits(units, starts, bytes, () => {});
-        const sum = await sha256(bytes);
-        await this.serial(() => engine.provide(file.role, bytes, sum));
+        const hash = await sha256(bytes);
+        await this.serial(() => engine.provide(file.role, bytes, hash));
       }
       if (file.role === 'products') this.#products = JSON.parse(new TextDecoder().decode(bytes)).products;
       entry.done();
@@ -188,10 +192,10 @@ class Host {
   }
 
   /**
-   * @param {ReturnType<typeof unitsOf>} units
+   * @param {Unit[]} units
    * @param {number[]} starts
    * @param {Uint8Array} bytes
-   * @param {(index: number, received: number) => void} onBytes
+   * @param {(index: number, received: number, of: number) => void} onBytes over the line
    * @returns {Promise<boolean>} whether anything came from the network
    */
   async #fetchUnits(units, starts, bytes, onBytes) {
@@ -202,24 +206,12 @@ class Host {
       const kept = await this.store.get(unit.sha256, unit.bytes);
       if (kept) {
         into.set(kept);
-        onBytes(index, unit.bytes);
+        onBytes(index, lineBytes(unit), lineBytes(unit));
         return;
       }
       fresh = true;
-      const url = new URL(unit.path, this.manifestUrl).href;
       try {
-        const fetched = async (/** @type {boolean} */ reload) => {
-          const { blocks } = unit;
-          await download(url, into, { signal: stop.signal, reload, blocks, onBytes: (received) => onBytes(index, received) });
-          if (!blocks) await check(unit.path, into, unit.sha256);
-        };
-        try {
-          await fetched(false);
-        } catch (thrown) {
-          // After the shop has changed its files, the HTTP cache may still hold the old one.
-          if (asError(thrown).kind !== 'bad-file') throw thrown;
-          await fetched(true);
-        }
+        await obtain(unit, this.manifestUrl, into, { signal: stop.signal, onBytes: (received, of) => onBytes(index, received, of) });
       } catch (thrown) {
         stop.abort();
         if (asError(thrown).kind === 'network' && offline()) {
@@ -390,13 +382,14 @@ class Ledger {
     // A server may think for a while before the first byte.
     this.#tell();
     return {
-      /** @param {number} loaded */
-      loaded: (loaded) => {
-        entry.loaded = Math.min(loaded, bytes);
+      /** @param {number} loaded @param {number} of which may be other than was thought */
+      loaded: (loaded, of) => {
+        entry.loaded = loaded;
+        entry.bytes = of;
         this.#tell();
       },
       done: () => {
-        entry.loaded = bytes;
+        entry.loaded = entry.bytes;
         entry.decoded = true;
         this.#tell();
       },
@@ -470,9 +463,9 @@ class Transfer {
   }
 }
 
-/** @param {ManifestFile} file @returns {(ManifestPart & { blocks?: ManifestBlocks })[]} */
-function unitsOf(file) {
-  return file.parts?.length ? file.parts : [file];
+/** @param {number[]} numbers */
+function sum(numbers) {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 /** Whether the network runs on the full build alone. @param {Uint8Array} manifest */

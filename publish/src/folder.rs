@@ -136,6 +136,15 @@ impl Folder {
         self.take(jpeg, |hash| format!("thumbs/{}/{}.jpg", &hash[..2], &hash[2..]))
     }
 
+    /// The content of a file of an earlier run, if it is there and has the `sha256` that is expected. It is not kept by
+    /// this: put it.
+    #[must_use]
+    pub fn read(&self, name: &str, sha256: &str) -> Option<Vec<u8>> {
+        self.list.files.get(name).filter(|entry| entry.sha256 == sha256)?;
+        let content = fs::read(self.root.join(name)).ok()?;
+        (disk::sha256(&content) == sha256).then_some(content)
+    }
+
     /// Keeps a file of an earlier run, or of one that was cut off, without its content being at
     /// hand. Gives whether it is there and has the `sha256` that is expected.
     #[must_use]

@@ -25,6 +25,9 @@ struct File {
     sha256: String,
     #[serde(default)]
     parts: Vec<Part>,
+    /// The same as gzip, beside it.
+    #[serde(default)]
+    packed: Option<Part>,
 }
 
 #[derive(Deserialize)]
@@ -61,18 +64,17 @@ impl Manifest {
         manifest.generator.starts_with("lookalike ").then_some(manifest)
     }
 
-    /// Name, size and hash of what is hosted: parts where a file is split.
+    /// Name, size and hash of what is hosted: parts where a file is split, and what is packed as well.
     fn hosted(&self) -> impl Iterator<Item = (&str, Entry)> {
-        let entry = |path, bytes, sha256: &String| {
-            (path, Entry { bytes, sha256: sha256.to_ascii_lowercase(), replaced: None })
-        };
-        self.files.iter().flat_map(move |file| -> Vec<(&str, Entry)> {
-            if file.parts.is_empty() {
-                vec![entry(file.path.as_str(), file.bytes, &file.sha256)]
-            } else {
-                let parts = file.parts.iter();
-                parts.map(|p| entry(p.path.as_str(), p.bytes, &p.sha256)).collect()
-            }
+        self.files.iter().flat_map(|file| {
+            let whole = (&file.path, file.bytes, &file.sha256);
+            let whole = file.parts.is_empty().then_some(whole);
+            let others = file.parts.iter().chain(&file.packed);
+            let all = whole.into_iter().chain(others.map(|p| (&p.path, p.bytes, &p.sha256)));
+            all.map(|(path, bytes, sha256)| {
+                let sha256 = sha256.to_ascii_lowercase();
+                (path.as_str(), Entry { bytes, sha256, replaced: None })
+            })
         })
     }
 

@@ -9,6 +9,7 @@
 //! ```text
 //! manifest.json                  names all others; renamed into place last
 //! model-HASH.onnx  index-HASH.bin  products-HASH.json  thumbs/ab/HASH.jpg
+//! model-HASH.packed ...          the same as gzip
 //! .lookalike/                    ours alone; need not be uploaded
 //!   lock                         held by the run that writes
 //!   files.json                   the list of our own files

@@ -58,10 +58,11 @@ fn fill(folder: &Folder, version: &str, thumbs: &[&str]) -> Vec<u8> {
     let products = json!({ "products": products }).to_string().into_bytes();
     let model = version.as_bytes();
     let file = |role: &str, path: String, bytes: &[u8]| json!({"role": role, "path": path, "bytes": bytes.len(), "sha256": sha256(bytes)});
-    let list = [
-        file("model", folder.put("model", "onnx", model).unwrap(), model),
-        file("products", folder.put("products", "json", &products).unwrap(), &products),
-    ];
+    let mut network = file("model", folder.put("model", "onnx", model).unwrap(), model);
+    let packed = [b"packed ", model].concat();
+    network["packed"] = file("model", folder.put("model", "packed", &packed).unwrap(), &packed);
+    let list =
+        [network, file("products", folder.put("products", "json", &products).unwrap(), &products)];
     json!({"format": 1, "generator": "lookalike 0.1.0", "files": list}).to_string().into_bytes()
 }
 
@@ -76,7 +77,8 @@ fn whole(root: &Path) -> BTreeSet<String> {
     let manifest: Value =
         serde_json::from_slice(&fs::read(root.join("manifest.json")).unwrap()).unwrap();
     let mut names = set(["manifest.json"]);
-    for file in manifest["files"].as_array().unwrap() {
+    let listed = manifest["files"].as_array().unwrap();
+    for file in listed.iter().chain(listed.iter().filter_map(|file| file.get("packed"))) {
         let name = file["path"].as_str().unwrap();
         let content = fs::read(root.join(name)).unwrap();
         assert_eq!(sha256(&content), file["sha256"].as_str().unwrap(), "{name}");
@@ -100,9 +102,9 @@ fn nothing_shows_before_the_commit_and_everything_after() {
     let manifest = fill(&folder, "one", &["a", "b", "a"]);
     assert_eq!(files(&root), set([]));
     let done = folder.commit(&manifest, NEVER).unwrap();
-    assert_eq!((done.written, done.kept, done.removed), (4, 0, 0));
+    assert_eq!((done.written, done.kept, done.removed), (5, 0, 0));
     assert_eq!(files(&root), whole(&root));
-    assert_eq!(files(&root).len(), 5);
+    assert_eq!(files(&root).len(), 6);
     assert!(!root.join(".lookalike/aside").exists() && !root.join(".lookalike/next.json").exists());
     // Names say what is in them.
     assert!(root.join(format!("model-{}.onnx", &sha256(b"one")[..16])).is_file());
@@ -223,7 +225,7 @@ fn links_are_followed_to_the_folder_and_nowhere_from_it() {
     assert!(error.contains("is no file"), "{error}");
 }
 
-/// A folder as versions wrote it that kept no list.
+/// A folder as versions wrote it that kept no list; one file is there packed as well.
 fn old_folder(root: &Path) {
     fs::create_dir_all(root.join("thumbs")).unwrap();
     let products =
@@ -239,6 +241,8 @@ fn old_folder(root: &Path) {
             json!({"role": role, "path": name, "bytes": content.len(), "sha256": sha256(content)}),
         );
     }
+    fs::write(root.join("model.packed"), "packed").unwrap();
+    list[0]["packed"] = json!({"path": "model.packed", "bytes": 6, "sha256": sha256(b"packed")});
     for i in 0..2 {
         fs::write(root.join(format!("thumbs/{i}.jpg")), [0xff, 0xd8, i]).unwrap();
     }
@@ -264,6 +268,8 @@ fn a_folder_without_a_list_is_refused_where_something_disagrees() {
         ("model.onnx", None),
         ("index.bin", Some("other")),
         ("products.json", Some(r#"{"products":[]}"#)),
+        ("model.packed", None),
+        ("model.packed", Some("another")),
         ("thumbs/1.jpg", None),
         ("thumbs/0.jpg", Some("a text")),
     ] {
@@ -291,6 +297,29 @@ fn a_folder_without_a_list_is_refused_where_something_disagrees() {
 }
 
 #[test]
+fn a_file_of_an_earlier_run_is_read_where_it_is_what_it_was() {
+    let root = scratch("read");
+    publish(&root, "one", &["a"], NEVER);
+    let (hash, name) =
+        (sha256(b"packed one"), |hash: &str| format!("model-{}.packed", &hash[..16]));
+    let folder = Folder::open(&root).unwrap();
+    assert_eq!(folder.read(&name(&hash), &hash).unwrap(), b"packed one");
+    assert_eq!(folder.read(&name(&hash), &sha256(b"two")), None);
+    // Read, it is not kept by that.
+    let manifest = fill(&folder, "two", &["a"]);
+    folder.commit(&manifest, Duration::ZERO).unwrap();
+    assert_eq!(files(&root), whole(&root));
+    let folder = Folder::open(&root).unwrap();
+    assert_eq!(folder.read(&name(&hash), &hash), None, "it is gone");
+    let hash = sha256(b"packed two");
+    fs::write(root.join(name(&hash)), "packed tow").unwrap();
+    assert_eq!(folder.read(&name(&hash), &hash), None, "it is damaged");
+    // Only what we wrote.
+    fs::write(root.join("logo.packed"), "logo").unwrap();
+    assert_eq!(folder.read("logo.packed", &sha256(b"logo")), None);
+}
+
+#[test]
 fn a_folder_copied_without_its_private_part_goes_on() {
     let root = scratch("copied");
     publish(&root, "one", &["a", "b"], NEVER);
@@ -313,7 +342,7 @@ fn a_run_that_ends_at_any_step_leaves_the_old_or_the_new_and_the_next_cleans_up(
     copy(&before, &after);
     publish(&after, "two", &["b", "c"], NEVER);
     let new: Vec<String> = files(&after).difference(&files(&before)).cloned().collect();
-    assert_eq!(new.len(), 3);
+    assert_eq!(new.len(), 4);
     for step in 0..=new.len() + 2 {
         let folder = root.join(format!("step{step}"));
         copy(&before, &folder);

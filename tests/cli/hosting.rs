@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use lookalike::manifest::sha256;
@@ -12,8 +13,8 @@ use crate::harness::{
     fail, files, folder, hosted, ids, indexed, json, lookalike, prepared, shop, succeed, text,
 };
 
-/// Every file that the manifest names is there and is what it says; gives their names, thumbnails
-/// and all.
+/// Every file that the manifest names is there and is what it says, packed ones unpack to what they stand for; gives
+/// their names, thumbnails and all.
 pub(crate) fn whole(served: &Path) -> BTreeSet<String> {
     let manifest: Value =
         serde_json::from_slice(&fs::read(served.join("manifest.json")).unwrap()).unwrap();
@@ -32,6 +33,19 @@ pub(crate) fn whole(served: &Path) -> BTreeSet<String> {
             all.extend(content);
         }
         assert_eq!(sha256(&all), file["sha256"].as_str().unwrap());
+        if let Some(packed) = file.get("packed") {
+            let name = packed["path"].as_str().unwrap();
+            let content = fs::read(served.join(name)).unwrap();
+            let hash = packed["sha256"].as_str().unwrap();
+            assert_eq!(
+                (sha256(&content).as_str(), content.len() as u64),
+                (hash, packed["bytes"].as_u64().unwrap())
+            );
+            assert!(name.contains(&hash[..16]) && name.ends_with(".packed"), "{name}");
+            assert!(content.len() * 20 <= all.len() * 19, "{name}: not worth it");
+            assert!(unpacked(&content) == all, "{name} unpacks to something else");
+            names.insert(name.to_owned());
+        }
         if file["role"] == "products" {
             list = all;
         }
@@ -46,6 +60,12 @@ pub(crate) fn whole(served: &Path) -> BTreeSet<String> {
         }
     }
     names
+}
+
+fn unpacked(gzip: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(gzip).read_to_end(&mut plain).unwrap();
+    plain
 }
 
 /// A folder of pictures that is a catalogue.
@@ -243,10 +263,83 @@ fn parts_carry_the_hash_of_what_is_in_them() {
     succeed(&[&index[..], &["--part-bytes", "1000"]].concat());
     assert_eq!(files(&served), whole(&served));
     assert!(whole(&served).iter().any(|name| name.ends_with(".onnx.1")));
+    assert!(
+        !whole(&served).iter().any(|name| name.contains(".packed")),
+        "what is split is not packed as well"
+    );
     let none = lookalike(&[&index[..], &["--part-bytes", "0"]].concat());
     assert_eq!(none.status.code(), Some(2));
     assert!(
         json!(files(&served)).to_string().contains(".onnx.1"),
         "it is refused before anything is done"
     );
+}
+
+#[test]
+fn files_are_packed_beside_the_plain_ones_and_not_again_where_nothing_changed() {
+    let (root, served) = indexed("packed");
+    let (shop, model) = (root.join("shop"), root.join("model.onnx"));
+    let index = ["index", text(&shop), "--model", text(&model), "-o", text(&served), "--keep", "0"];
+    let manifest = || -> Value {
+        serde_json::from_slice(&fs::read(served.join("manifest.json")).unwrap()).unwrap()
+    };
+    let packed = |role: &str| {
+        let manifest = manifest();
+        let file =
+            manifest["files"].as_array().unwrap().iter().find(|file| file["role"] == role).cloned();
+        file.unwrap().get("packed").map(|packed| packed["path"].as_str().unwrap().to_owned())
+    };
+    let products = packed("products").expect("a list is worth it");
+    assert_eq!(files(&served), whole(&served));
+    let first = manifest();
+    let about: Value = json(&["inspect", text(&served.join("manifest.json")), "--json"]);
+    assert_eq!(about["files"], first["files"], "inspect shows them");
+
+    // The same again, and in a new folder.
+    succeed(&index);
+    assert_eq!(manifest(), first);
+    let fresh = root.join("fresh");
+    succeed(&["index", text(&shop), "--model", text(&model), "-o", text(&fresh)]);
+    let of_fresh: Value =
+        serde_json::from_slice(&fs::read(fresh.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(of_fresh, first);
+
+    // Packed by something else to other bytes: they are kept while they are the list, by this version.
+    let path = served.join("manifest.json");
+    let plain = fs::read(hosted(&served, "products")).unwrap();
+    let repacked = |generator: &str, content: &[u8]| {
+        let mut gzip = Vec::new();
+        flate2::read::GzEncoder::new(content, flate2::Compression::fast())
+            .read_to_end(&mut gzip)
+            .unwrap();
+        let name = format!("products-{}.packed", &sha256(&gzip)[..16]);
+        fs::write(served.join(&name), &gzip).unwrap();
+        let mut manifest = first.clone();
+        manifest["generator"] = json!(generator);
+        for file in manifest["files"].as_array_mut().unwrap() {
+            if file["role"] == "products" {
+                file["packed"] =
+                    json!({"path": name, "bytes": gzip.len(), "sha256": sha256(&gzip)});
+            }
+        }
+        fs::write(&path, manifest.to_string()).unwrap();
+        name
+    };
+    let own = first["generator"].as_str().unwrap();
+    let other = repacked(own, &plain);
+    assert_ne!(other, products);
+    succeed(&index);
+    assert_eq!(packed("products").unwrap(), other, "it was packed again");
+    assert_eq!(files(&served), whole(&served));
+    for (generator, content) in [("lookalike 0.0.1", &plain[..]), (own, b"[]")] {
+        repacked(generator, content);
+        succeed(&index);
+        assert_eq!(packed("products").unwrap(), products);
+        assert_eq!(files(&served), whole(&served));
+    }
+    // A damaged one is made anew.
+    fs::write(served.join(&products), "damaged").unwrap();
+    let said = lookalike(&index);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    assert_eq!(files(&served), whole(&served));
 }

@@ -44,7 +44,7 @@ describe('accessibility', { skip: missing() ?? false, timeout: 240_000 }, () => 
       const page = await context.newPage();
       await page.addInitScript((direction) => addEventListener('DOMContentLoaded', () => { document.documentElement.dir = direction; }), dir);
       await page.addInitScript({ content: AXE });
-      server.fail({ path: /\.onnx/, delay: 2500 });
+      server.fail({ path: /\/model-/, delay: 2500 });
       await page.goto(server.origin);
       const ui = parts(page);
       await ui.host.locator('.shelf .card').first().waitFor();

@@ -105,17 +105,17 @@ describe('the element', { skip: missing() ?? false, timeout: 240_000 }, () => {
     assert.equal(ids.length, 6);
     assert.ok(!ids.includes(some().id), 'the product itself is not similar to itself');
     await page.waitForTimeout(300);
-    assert.ok(!paths().some((path) => /model-\w+\.onnx/.test(path)), 'no network');
+    assert.ok(!paths().some((path) => /\/model-/.test(path)), 'no network');
     assert.deepEqual(problems, []);
     const [, other] = products();
     await page.evaluate((id) => { /** @type {any} */ (document.querySelector('look-alike')).productId = id; }, other.id);
     await page.waitForFunction((old) => document.querySelector('look-alike')?.shadowRoot?.querySelector('.lists .card')?.getAttribute('data-id') !== old, ids[0]);
     await settled(page);
-    assert.ok(!paths().some((path) => /model-\w+\.onnx/.test(path)));
+    assert.ok(!paths().some((path) => /\/model-/.test(path)));
     // A photo is still welcome.
     await hand(page, 'drop', jpeg(thumbOf(some())));
     await page.waitForFunction((id) => document.querySelector('look-alike')?.shadowRoot?.querySelector('.lists .card')?.getAttribute('data-id') === id, some().id);
-    assert.ok(paths().some((path) => /model-\w+\.onnx/.test(path)));
+    assert.ok(paths().some((path) => /\/model-/.test(path)));
   });
 
   test('a product-id that is not there', async () => {
@@ -476,7 +476,7 @@ describe('the examples', { skip: missing() ?? false, timeout: 240_000 }, () => {
     await page.evaluate(() => { /** @type {any} */ (document.querySelector('#first')).k = 4; });
     await page.waitForFunction(() => document.querySelector('#first')?.shadowRoot?.querySelectorAll('.lists .card:not(.ghost)').length === 4);
     assert.equal((await idsOf(parts(page, '#first').left))[0], a.id);
-    const networks = server.log().filter(({ path }) => /model-\w+\.onnx/.test(path)).map(({ path }) => path);
+    const networks = server.log().filter(({ path }) => /\/model-/.test(path)).map(({ path }) => path);
     assert.equal(new Set(networks).size, networks.length);
     assert.deepEqual(problems, []);
     await page.close();

@@ -18,15 +18,13 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
   let ui;
   /** @type {any} */
   let manifest;
-  /** @type {RegExp} the first thing fetched of the network */
-  let model;
+  /** What is fetched of the network, packed or not. */
+  const model = /\/model-\w+\.(packed|onnx|onnx\.0)$/;
 
   before(async () => {
     server = await serve();
     browser = await launch();
     manifest = JSON.parse(readFileSync(/** @type {string} */ (fileOf('/catalog/manifest.json')), 'utf8'));
-    const file = manifest.files.find((/** @type {any} */ each) => each.role === 'model');
-    model = new RegExp(`/${(file.parts?.[0]?.path ?? file.path).replaceAll('.', '\\.')}$`);
   });
   after(async () => {
     await browser?.close();
@@ -64,7 +62,7 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
     await page.waitForFunction(() => Reflect.get(globalThis, 'seen').some((/** @type {any} */ each) => each.total > 5e6 && each.done));
     const all = await seen();
     // The product search is ready first; then the count goes on with the network.
-    const total = manifest.files.reduce((/** @type {number} */ sum, /** @type {any} */ file) => sum + file.bytes, 0);
+    const total = manifest.files.reduce((/** @type {number} */ sum, /** @type {any} */ file) => sum + (file.packed ?? file).bytes, 0);
     assert.ok(all.every(({ fraction, loaded, total: sum }) => fraction >= 0 && fraction <= 1 && loaded <= sum && sum <= total));
     const runs = all.reduce((/** @type {any[][]} */ list, each) => {
       const last = list.at(-1);
@@ -110,8 +108,8 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
 
   for (const [file, words] of /** @type {[string, RegExp][]} */ ([
     ['manifest.json', /missing.*manifest\.json.*404/is],
-    ['index-\\w+.bin', /missing.*index-\w+\.bin.*404/is],
-    ['products-\\w+.json', /missing.*products-\w+\.json.*404/is],
+    ['index-\\w+.(packed|bin)', /missing.*index-\w+\.bin.*404/is],
+    ['products-\\w+.(packed|json)', /missing.*products-\w+\.json.*404/is],
   ])) {
     test(`404 for ${file}`, async () => {
       server.fail({ path: new RegExp(`/${file.replace('.', '\\.')}`), status: 404 });
@@ -159,7 +157,7 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
   test('a file with one wrong byte is refused by its hash', async () => {
     const bytes = Buffer.from(readFileSync(/** @type {string} */ (fileOf(hosted('index')))));
     bytes[bytes.length >> 1] ^= 1;
-    server.fail({ path: /\/index-\w+\.bin$/, body: bytes });
+    server.fail({ path: /\/index-\w+\.(packed|bin)$/, body: bytes });
     await page.goto(server.origin);
     await ui.message.filter({ hasText: /damaged.*index-\w+\.bin/is }).waitFor();
     server.heal();
@@ -170,7 +168,7 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
   test('a file of yesterday in the HTTP cache is fetched anew', async () => {
     const stale = Buffer.from(readFileSync(/** @type {string} */ (fileOf(hosted('index')))));
     stale[stale.length >> 1] ^= 1;
-    server.fail({ path: /\/index-\w+\.bin$/, body: stale, times: 1 });
+    server.fail({ path: /\/index-\w+\.(packed|bin)$/, body: stale, times: 1 });
     await page.goto(server.origin);
     await searches();
     assert.ok(await ui.message.isHidden());
@@ -204,7 +202,7 @@ describe('loading', { skip: missing() ?? false, timeout: 240_000 }, () => {
     await searches();
     await page.close();
     server.forget();
-    server.fail({ path: /\.(onnx|bin)|products-\w+\.json/, status: 500 });
+    server.fail({ path: /\.(onnx|bin|packed)|products-\w+\.json/, status: 500 });
     page = await context.newPage();
     ui = parts(page);
     await page.goto(server.origin);

@@ -169,7 +169,7 @@ describe('the main job', { skip: missing() ?? false }, () => {
       assert.equal(method, 'GET', url);
       assert.equal(body, null, url);
     }
-    const files = /^\/($|index\.html$|www\/|pkg\/((relaxed|threads|relaxed-threads)\/)?lookalike[\w.]*$|catalog\/(manifest\.json|model-\w+\.onnx[\w.]*|index-\w+\.bin[\w.]*|products-\w+\.json[\w.]*|thumbs\/[\w./-]+)$|samples\/[\w.]+$)/;
+    const files = /^\/($|index\.html$|www\/|pkg\/((relaxed|threads|relaxed-threads)\/)?lookalike[\w.]*$|catalog\/(manifest\.json|model-\w+\.onnx[\w.]*|index-\w+\.bin[\w.]*|products-\w+\.json[\w.]*|(model|index|products)-\w+\.packed|thumbs\/[\w./-]+)$|samples\/[\w.]+$)/;
     for (const { path, search, method, bytes } of server.log()) {
       assert.match(path, files);
       assert.equal(search, '', path);

@@ -7,6 +7,7 @@ import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TYPES = {
@@ -36,11 +37,13 @@ export function fileOf(path, folders = {}) {
 /**
  * Names of hosted files carry a hash of their content; the manifest says them.
  * @param {'model'|'index'|'products'} role
+ * @param {boolean} [packed] the one that is gzip
  * @returns {string} path of the URL of the catalogue's file
  */
-export function hosted(role) {
+export function hosted(role, packed = false) {
   const manifest = JSON.parse(readFileSync(/** @type {string} */ (fileOf('/catalog/manifest.json')), 'utf8'));
-  return `/catalog/${manifest.files.find((/** @type {any} */ file) => file.role === role).path}`;
+  const file = manifest.files.find((/** @type {any} */ each) => each.role === role);
+  return `/catalog/${(packed ? file.packed : file).path}`;
 }
 
 /** @returns {string|null} what is missing, in words */
@@ -65,6 +68,10 @@ export function missing() {
  * @property {string} [type] content type that is named instead of the right one
  * @property {number} [delay] milliseconds before the answer
  * @property {boolean} [noRange] ranges are ignored
+ * @property {boolean} [encode] packed on its way, and said to be; ranges are ignored then
+ * @property {boolean} [declare] said to be packed, whatever it is
+ * @property {number} [trickle] so many bytes come one by one, the rest at once
+ * @property {number} [hold] nothing comes behind so many bytes, and the line stays open
  * @property {number} [times] how often; for ever if absent
  *
  * @typedef {object} Options
@@ -79,13 +86,16 @@ export function missing() {
 export async function serve({ csp = null, cors = false, isolated = false, pages = {}, folders = {} } = {}) {
   /** @type {Fault[]} */
   let faults = [];
-  /** @type {{path: string, search: string, method: string, bytes: number, range: string|undefined}[]} */
+  /** `sent`: over the line, with the headers, once that is known. @type {{path: string, search: string, method: string, bytes: number, range: string|undefined, sent: number}[]} */
   let log = [];
 
   const server = createServer((request, response) => {
     const { pathname, search } = new URL(request.url ?? '/', 'http://x');
     const path = decodeURIComponent(pathname);
-    log.push({ path, search, method: request.method ?? '', bytes: Number(request.headers['content-length'] ?? 0), range: request.headers.range });
+    const entry = { path, search, method: request.method ?? '', bytes: Number(request.headers['content-length'] ?? 0), range: request.headers.range, sent: 0 };
+    log.push(entry);
+    const before = request.socket.bytesWritten;
+    response.on('close', () => { entry.sent = request.socket.bytesWritten - before; });
     const fault = faults.find((each) => each.path.test(path) && each.times !== 0);
     if (fault?.times !== undefined) fault.times--;
     if (fault?.delay) setTimeout(() => answer(path, fault), fault.delay);
@@ -135,6 +145,15 @@ export async function serve({ csp = null, cors = false, isolated = false, pages 
         return;
       }
       let start = 0;
+      if (fault?.encode || fault?.declare) {
+        const bytes = readFileSync(file);
+        response.setHeader('content-encoding', 'gzip');
+        const body = fault.encode ? gzipSync(bytes) : bytes;
+        response.setHeader('content-length', body.length);
+        if (fault.drop === undefined) response.end(body);
+        else dropped(body.subarray(0, fault.drop));
+        return;
+      }
       const range = fault?.noRange ? null : /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
       if (!fault?.noRange) response.setHeader('accept-ranges', 'bytes');
       if (range) {
@@ -147,19 +166,31 @@ export async function serve({ csp = null, cors = false, isolated = false, pages 
         response.setHeader('content-range', `bytes ${start}-${size - 1}/${size}`);
       }
       response.setHeader('content-length', size - start);
-      const stream = createReadStream(file, { start });
       if (fault?.drop !== undefined) {
-        let left = fault.drop;
-        stream.on('data', (chunk) => {
-          if (left <= 0 || typeof chunk === 'string') return;
-          response.write(chunk.subarray(0, left));
-          left -= chunk.length;
-          // What was written must have arrived, and the page have had a turn to read it, before the line is cut.
-          if (left <= 0) setTimeout(() => response.destroy(), 700);
-        });
+        dropped(readFileSync(file).subarray(start, start + fault.drop));
         return;
       }
-      stream.pipe(response);
+      if (fault?.hold !== undefined) {
+        response.write(readFileSync(file).subarray(start, start + fault.hold));
+        return;
+      }
+      const first = start + (fault?.trickle ?? 0);
+      const rest = () => createReadStream(file, { start: first }).pipe(response);
+      const one = (/** @type {Buffer} */ bytes) => {
+        if (bytes.length === 0) return rest();
+        response.write(bytes.subarray(0, 1));
+        return setTimeout(one, 15, bytes.subarray(1));
+      };
+      request.socket.setNoDelay(true);
+      if (first > start) one(readFileSync(file).subarray(start, first));
+      else rest();
+
+      /** @param {Buffer} bytes */
+      function dropped(bytes) {
+        response.write(bytes);
+        // What was written must have arrived, and the page have had a turn to read it, before the line is cut.
+        setTimeout(() => response.destroy(), 700);
+      }
     }
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', () => done(undefined)));

@@ -42,6 +42,7 @@ describe('the site that is given away', { skip: absent }, () => {
   test('has no comment of a source, no tool, and nothing that only the next run wants', () => {
     const files = readdirSync(SITE, { recursive: true, encoding: 'utf8' });
     assert.ok(files.length > 50);
+    assert.equal(files.filter((file) => /^catalog\/(model|index|products)-\w+\.packed$/.test(file)).length, 3);
     assert.deepEqual(files.filter((file) => /(^|\/)(tools|\.lookalike)(\/|$)|\.map$/.test(file)), []);
   });
 });

@@ -162,7 +162,7 @@ async function take(state, width, colorScheme, path) {
   const context = await newContext(browser, { viewport: { width, height: SIZES[width] }, colorScheme, hasTouch: touch, isMobile: touch, reducedMotion: 'reduce' });
   const page = await context.newPage();
   // Slow enough to be seen half-way.
-  if (state === 'loading') server.fail({ path: /\.onnx/, delay: 6000 });
+  if (state === 'loading') server.fail({ path: /\/model-/, delay: 6000 });
   await page.goto(server.origin);
   await STATES[state](page);
   await page.mouse.move(0, 0);

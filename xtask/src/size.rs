@@ -41,6 +41,9 @@ const MODEL_BUDGET: u64 = 155 * MB / 10;
 const INDEX_BUDGET: u64 = 3 * MB;
 /// Names and attributes of the sample catalogue.
 const PRODUCTS_BUDGET: u64 = MB / 10;
+/// All that a first visit to the sample shop downloads but thumbnails, from a host that compresses nothing. A tenth above
+/// what it is.
+const VISIT_BUDGET: u64 = 113 * MB / 10;
 
 #[derive(Serialize, Deserialize, Clone, Copy, Default, Debug, PartialEq)]
 struct Sizes {
@@ -65,6 +68,7 @@ pub fn size(paths: &Paths, json: Option<&Path>) -> Result<()> {
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
     let mut figures = Vec::new();
+    let mut code = None;
     println!("{:<34} {:>12} {:>12} {:>12}", "bytes", "raw", "gzip -9", "brotli -q 11");
     for group in groups(paths)? {
         let mut total = Sizes::default();
@@ -84,7 +88,14 @@ pub fn size(paths: &Paths, json: Option<&Path>) -> Result<()> {
         }
         row(&group.name, total);
         figures.extend(held_to(&group, total));
+        // The build that every browser can run comes first.
+        code.get_or_insert(total.raw);
     }
+    let visits = visits(&paths.catalog(), code.context("there is no page")?)?;
+    for figure in &visits {
+        println!("{:<34} {:>12}", figure.name.trim_start_matches("size."), figure.value);
+    }
+    figures.extend(visits);
     write_atomic(&cache_file, &serde_json::to_vec(&cache)?)?;
     if let Some(json) = json {
         fs::write(json, serde_json::to_vec_pretty(&figures)?)
@@ -108,6 +119,37 @@ pub fn size(paths: &Paths, json: Option<&Path>) -> Result<()> {
     }
     println!("All within budget.");
     Ok(())
+}
+
+/// What a first visit costs where the host compresses nothing, besides `code`: with the plain files alone, as it was before
+/// they were packed as well, and now.
+fn visits(catalog: &Path, code: u64) -> Result<[Figure; 2]> {
+    let files = manifest(catalog)?.files;
+    let base = code + size_of(&catalog.join("manifest.json"))?;
+    let (mut plain, mut packed) = (base, base);
+    for file in &files {
+        let mut own = 0;
+        for path in file.hosted(catalog) {
+            own += size_of(&path)?;
+        }
+        plain += own;
+        packed += match &file.packed {
+            Some(packed) => size_of(&catalog.join(&packed.path))?,
+            None => own,
+        };
+    }
+    let figure = |name: &str, value: u64, bar: Option<u64>| Figure {
+        name: format!("size.visit.{name}"),
+        value: value as f64,
+        unit: "bytes".into(),
+        bar: bar.map(|bar| bar as f64),
+        pass: bar.is_none_or(|bar| value <= bar),
+    };
+    Ok([figure("plain", plain, None), figure("packed", packed, Some(VISIT_BUDGET))])
+}
+
+fn size_of(path: &Path) -> Result<u64> {
+    Ok(fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len())
 }
 
 fn row(name: &str, sizes: Sizes) {
@@ -179,6 +221,8 @@ struct Entry {
     path: String,
     #[serde(default)]
     parts: Vec<Part>,
+    #[serde(default)]
+    packed: Option<Part>,
 }
 
 #[derive(Deserialize)]
@@ -186,19 +230,28 @@ struct Part {
     path: String,
 }
 
-/// The files of one role that the host serves: its parts where it is split.
-fn hosted(catalog: &Path, role: &str) -> Result<Vec<PathBuf>> {
+impl Entry {
+    /// What the host serves of it as it is: its parts where it is split.
+    fn hosted(&self, catalog: &Path) -> Vec<PathBuf> {
+        if self.parts.is_empty() {
+            vec![catalog.join(&self.path)]
+        } else {
+            self.parts.iter().map(|part| catalog.join(&part.path)).collect()
+        }
+    }
+}
+
+fn manifest(catalog: &Path) -> Result<Manifest> {
     let path = catalog.join("manifest.json");
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
+    serde_json::from_slice(&bytes).with_context(|| path.display().to_string())
+}
+
+/// The files of one role that the host serves as they are.
+fn hosted(catalog: &Path, role: &str) -> Result<Vec<PathBuf>> {
+    let manifest = manifest(catalog)?;
     let entry = manifest.files.iter().find(|entry| entry.role == role);
-    let entry = entry.with_context(|| format!("{} lists no {role}", path.display()))?;
-    Ok(if entry.parts.is_empty() {
-        vec![catalog.join(&entry.path)]
-    } else {
-        entry.parts.iter().map(|part| catalog.join(&part.path)).collect()
-    })
+    Ok(entry.with_context(|| format!("the manifest lists no {role}"))?.hosted(catalog))
 }
 
 /// Brotli at its best takes a minute for the network, so results are kept by content.
@@ -248,6 +301,28 @@ mod tests {
         assert_eq!(hosted(&folder, "index")?, [folder.join("index.bin")]);
         assert_eq!(hosted(&folder, "model")?, [folder.join("m.0"), folder.join("m.1")]);
         assert!(hosted(&folder, "products").is_err());
+        fs::remove_dir_all(&folder)?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_visit_costs_what_is_packed_where_it_is() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("xtask-visit-{}", std::process::id()));
+        crate::cache::fresh_folder(&folder)?;
+        let manifest = r#"{"files":[{"role":"index","path":"i.bin","packed":{"path":"i.packed"}},
+            {"role":"model","path":"m.onnx","parts":[{"path":"m.0"},{"path":"m.1"}]}]}"#;
+        for (name, bytes) in [("i.bin", 1000), ("i.packed", 300), ("m.0", 40), ("m.1", 5)] {
+            fs::write(folder.join(name), vec![0; bytes])?;
+        }
+        fs::write(folder.join("manifest.json"), manifest)?;
+        let base = 20_000 + manifest.len() as u64;
+        let [plain, packed] = visits(&folder, 20_000)?;
+        assert_eq!((plain.value, plain.bar), ((base + 1045) as f64, None));
+        assert_eq!((packed.value, packed.pass), ((base + 345) as f64, true));
+        let [_, over] = visits(&folder, VISIT_BUDGET)?;
+        assert!(!over.pass);
+        fs::remove_file(folder.join("i.packed"))?;
+        assert!(visits(&folder, 0).is_err());
         fs::remove_dir_all(&folder)?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod build;
 mod choice;
 mod origin;
+mod pack;
 mod pictures;
 mod previous;
 mod report;

@@ -3,9 +3,13 @@
 use lookalike_publish::Folder;
 
 use super::origin::Lesson;
+use super::pack::pack;
 use crate::cli::lesson::Networks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{FORMAT, File, Manifest, Model, Part, Role, sha256};
+
+/// What writes the files, as manifests say it.
+const GENERATOR: &str = concat!("lookalike ", env!("CARGO_PKG_VERSION"));
 
 /// Stem and ending of a role's file.
 const fn named(role: Role) -> (&'static str, &'static str) {
@@ -16,7 +20,11 @@ const fn named(role: Role) -> (&'static str, &'static str) {
     }
 }
 
-/// Puts a file in, in parts where it is larger than `part_bytes`, and describes it.
+/// What the gzip of any file is called: an ending for which no server declares an encoding or packs by itself.
+const PACKED: &str = "packed";
+
+/// Puts a file in, and as gzip beside it where that is smaller; in parts instead where it is larger than `part_bytes`.
+/// Describes it.
 pub(in crate::cli) fn put(
     folder: &Folder,
     role: Role,
@@ -25,7 +33,11 @@ pub(in crate::cli) fn put(
 ) -> Result<File> {
     let (stem, ending) = named(role);
     let Some(limit) = part_bytes.filter(|&limit| content.len() > limit) else {
-        return Ok(File::of(role, &folder.put(stem, ending, content)?, content));
+        let file = File::of(role, &folder.put(stem, ending, content)?, content);
+        return Ok(match pack(content, || last_packed(folder, &file)) {
+            Some(packed) => file.packed_at(&folder.put(stem, PACKED, &packed)?, &packed),
+            None => file,
+        });
     };
     let parts = content
         .chunks(limit.max(1))
@@ -36,6 +48,16 @@ pub(in crate::cli) fn put(
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(File::of(role, &format!("{stem}.{ending}"), content).in_parts(parts))
+}
+
+/// What the last run packed this very file to, if it is there. A manifest of another version may have been packed in
+/// another way: the same catalogue gives the same files, whatever was there before.
+fn last_packed(folder: &Folder, file: &File) -> Option<Vec<u8>> {
+    let last =
+        Manifest::read(folder.manifest()?).ok().filter(|last| last.generator == GENERATOR)?;
+    let before = last.file(file.role).ok().filter(|before| before.sha256 == file.sha256)?;
+    let packed = before.packed.as_ref()?;
+    folder.read(&packed.path, &packed.sha256)
 }
 
 /// The manifest of an index, and its bytes.
@@ -49,7 +71,7 @@ pub(super) fn manifest(
     let spec = networks.own.spec();
     let manifest = Manifest {
         format: FORMAT,
-        generator: concat!("lookalike ", env!("CARGO_PKG_VERSION")).into(),
+        generator: GENERATOR.into(),
         model: Model {
             name: spec.name.clone(),
             sha256: sha256(&networks.bytes),
