@@ -25,8 +25,12 @@ pub enum Where {
 }
 
 /// Benches in Chromium. Each prints its table and writes its figures into the file that `--json` names.
-const IN_CHROMIUM: [&str; 3] =
-    ["benches/web/run.mjs", "benches/web/page.mjs", "benches/web/things.mjs"];
+const IN_CHROMIUM: [&str; 4] = [
+    "benches/web/run.mjs",
+    "benches/web/page.mjs",
+    "benches/web/things.mjs",
+    "benches/web/arrive.mjs",
+];
 /// The same of a large catalogue, which takes longest to make and comes last.
 const AT_SCALE: &str = "benches/web/slider.mjs";
 
