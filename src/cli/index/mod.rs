@@ -79,7 +79,7 @@ pub(super) struct Args {
     /// Longer side of the thumbnails in pixels; 0 makes none.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(0..=4096))]
     thumbs: u32,
-    /// Split files into parts of at most this many bytes, for hosts that limit a file's size.
+    /// Split files into parts of at most this many bytes, for hosts that limit a file's size; they are not packed then.
     #[arg(long, value_parser = values::count(1000..=1_000_000_000_000))]
     part_bytes: Option<usize>,
     /// Print what was done as one line of JSON, for a monitor: {"products", "pictures", "dim",
