@@ -71,7 +71,7 @@ export function missing() {
  * @property {boolean} [encode] packed on its way, and said to be; ranges are ignored then
  * @property {boolean} [declare] said to be packed, whatever it is
  * @property {number} [trickle] so many bytes come one by one, the rest at once
- * @property {number} [hold] nothing comes behind so many bytes, and the line stays open
+ * @property {number} [hold] nothing comes behind so many bytes, and the line stays open until all is healed
  * @property {number} [times] how often; for ever if absent
  *
  * @typedef {object} Options
@@ -86,6 +86,8 @@ export function missing() {
 export async function serve({ csp = null, cors = false, isolated = false, pages = {}, folders = {} } = {}) {
   /** @type {Fault[]} */
   let faults = [];
+  /** @type {import('node:http').ServerResponse[]} */
+  let held = [];
   /** `sent`: over the line, with the headers, once that is known. @type {{path: string, search: string, method: string, bytes: number, range: string|undefined, sent: number}[]} */
   let log = [];
 
@@ -172,6 +174,7 @@ export async function serve({ csp = null, cors = false, isolated = false, pages 
       }
       if (fault?.hold !== undefined) {
         response.write(readFileSync(file).subarray(start, start + fault.hold));
+        held.push(response);
         return;
       }
       const first = start + (fault?.trickle ?? 0);
@@ -201,7 +204,11 @@ export async function serve({ csp = null, cors = false, isolated = false, pages 
     other: `http://localhost:${port}`,
     /** @param {...Fault} list */
     fail: (...list) => { faults = list; },
-    heal: () => { faults = []; },
+    heal: () => {
+      faults = [];
+      for (const response of held) response.destroy();
+      held = [];
+    },
     log: () => log,
     forget: () => { log = []; },
     close: () => {
