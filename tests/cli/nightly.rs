@@ -81,8 +81,8 @@ fn only_what_is_new_or_changed_is_embedded() {
 
     let idle = night.run(&[]);
     assert_eq!(some(&idle, &COUNTS), json!([0, 0, 0, 0, "kept"]));
-    let hosted = before.len() - 1;
-    assert_eq!(idle["files"], json!({"written": 0, "kept": hosted, "removed": 0}));
+    let all = before.len() - 1;
+    assert_eq!(idle["files"], json!({"written": 0, "kept": all, "removed": 0}));
     assert_eq!(files(&night.served()), before);
 
     // A price: the list changes, the index does not.
