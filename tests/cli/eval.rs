@@ -112,8 +112,12 @@ fn masks_are_measured_against_the_clean_photo() {
     let ask = ["eval", "masks", text(&shop), "--index", text(&served), "--draws", "0", "--json"];
     let table = json(&ask);
     let rows = table.as_array().unwrap();
-    assert_eq!(rows.len(), 2 * 13, "two places; clean, no mask, and each fill with each pooling");
-    for place in rows.chunks(13) {
+    assert_eq!(
+        rows.len(),
+        2 * 17,
+        "two places; clean, no mask, each fill with each pooling, two selections cropped or not"
+    );
+    for place in rows.chunks(17) {
         let figure = |row: &Value, name: &str| row[name].as_f64().unwrap();
         assert_eq!(
             (&place[0]["fill"], figure(&place[0], "recall_at_10")),

@@ -16,6 +16,7 @@ use crate::cli::{files, output, values};
 use crate::embedding::Embedding;
 use crate::engine::{EF_SEARCH, Engine};
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::Crop;
 use crate::image::Picture;
 use crate::index::Index;
 use crate::mask::{Fill, Mask};
@@ -66,6 +67,17 @@ enum Way {
     Unmasked,
     /// It is masked: what its pixels are replaced with, and whether the pooling passes over it.
     Masked(Fill, Pooling),
+    /// All but the product is masked, as *only this* does; what is left is shown larger, or not.
+    Only(Selected, Crop),
+}
+
+/// What of the product is selected.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Selected {
+    /// Its outline, as far as it can be seen.
+    Outline,
+    /// The box around it, hidden or not.
+    Box,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -113,7 +125,10 @@ fn ways() -> Vec<Way> {
         .flat_map(|pooling| Fill::ALL.map(|fill| Way::Masked(fill, pooling)))
         // Neither filled nor passed over: not masked.
         .filter(|way| *way != Way::Masked(Fill::Keep, Pooling::Plain));
-    [Way::Clean, Way::Unmasked].into_iter().chain(masked).collect()
+    let only = [Selected::Outline, Selected::Box]
+        .into_iter()
+        .flat_map(|selected| [Crop::NEVER, Crop::default()].map(|crop| Way::Only(selected, crop)));
+    [Way::Clean, Way::Unmasked].into_iter().chain(masked).chain(only).collect()
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -233,6 +248,18 @@ fn ask(engine: &Engine, scene: &Scene, way: Way, row: u32) -> Result<Found> {
             let filled = scene.mask.fill(&scene.pasted, fill)?;
             embed(&filled, (pooling == Pooling::Coverage).then_some(&scene.mask))?
         }
+        Way::Only(selected, crop) => {
+            let (size, pasted) = (scene.pasted.width(), &scene.pasted);
+            let mask = match selected {
+                Selected::Outline => scene.only.clone(),
+                Selected::Box => Mask::only(scene.area, size, size)?,
+            };
+            let (picture, mask) = match crop.frame(size, size, &mask, size) {
+                Some(frame) => frame.square(pasted, &mask)?,
+                None => (pasted.clone(), mask),
+            };
+            embed(&mask.fill(&picture, Fill::default())?, Some(&mask))?
+        }
     };
     let best = index.search(&query, DEPTH, EF_SEARCH)?.into_iter().map(|n| n.product).collect();
     Ok(Found { best, rank: rank(index, &query, row)? })
@@ -269,6 +296,15 @@ fn summary(place: Place, way: Way, each: Vec<(&Found, &Found, u32)>) -> Row {
         Way::Clean => ("clean photo", None),
         Way::Unmasked => ("no mask", None),
         Way::Masked(fill, pooling) => (fill.name(), Some(pooling)),
+        Way::Only(selected, crop) => {
+            let name = match (selected, crop == Crop::NEVER) {
+                (Selected::Outline, true) => "only this",
+                (Selected::Outline, false) => "only this, cropped",
+                (Selected::Box, true) => "box",
+                (Selected::Box, false) => "box, cropped",
+            };
+            (name, Some(Pooling::Coverage))
+        }
     };
     Row {
         place: place.name(),
@@ -289,7 +325,7 @@ fn print(args: &Args, table: &[Row]) -> Result<()> {
         return output::json(table);
     }
     output::line(format_args!(
-        "{:<7} {:<12} {:<9} {:>9} {:>6} {:>10} {:>6} {:>7} {:>7}",
+        "{:<7} {:<18} {:<9} {:>9} {:>6} {:>10} {:>6} {:>7} {:>7}",
         "place", "fill", "pooling", "recall@10", "+-", "neighbours", "first", "median", "mean"
     ))?;
     for row in table {
@@ -299,7 +335,7 @@ fn print(args: &Args, table: &[Row]) -> Result<()> {
             Some(Pooling::Coverage) => "coverage",
         };
         output::line(format_args!(
-            "{:<7} {:<12} {pooling:<9} {:>9.3} {:>6.3} {:>10.3} {:>6.3} {:>7} {:>7.1}",
+            "{:<7} {:<18} {pooling:<9} {:>9.3} {:>6.3} {:>10.3} {:>6.3} {:>7} {:>7.1}",
             row.place,
             row.fill,
             row.recall_at_10,

@@ -1,5 +1,6 @@
 //! Pictures in which one product is in another's way, and the mask that takes it out.
 
+use crate::area::Area;
 use crate::cli::cutout::silhouette;
 use crate::error::Result;
 use crate::image::Picture;
@@ -32,6 +33,10 @@ pub(super) struct Scene {
     pub(super) pasted: Picture,
     /// What the other one covers, a little grown.
     pub(super) mask: Mask,
+    /// All but the product, as far as it can be seen.
+    pub(super) only: Mask,
+    /// The box around the product, hidden or not.
+    pub(super) area: Area,
 }
 
 /// Pastes `other` into the picture of `product`. The mask is its silhouette, grown by `grow` pixels.
@@ -60,10 +65,15 @@ pub(super) fn set(
     let mut pasted = clean.rgb().to_vec();
     paste(&mut pasted, size, &shown, (left, top), |at| outline[at]);
     let covered = grown(&outline, side, (left, top), size, grow);
+    let own: Vec<u8> = silhouette(&clean).iter().map(|&own| if own { 0 } else { 255 }).collect();
+    let only: Vec<u8> = own.iter().zip(&covered).map(|(own, other)| *own.max(other)).collect();
+    let whole = Area { x0: 0, y0: 0, x1: size, y1: size };
     Ok(Scene {
         clean,
         pasted: Picture::from_rgb(size, size, pasted)?,
         mask: Mask::new(size, size, covered)?,
+        only: Mask::new(size, size, only)?,
+        area: Mask::new(size, size, own)?.left().unwrap_or(whole),
     })
 }
 
@@ -123,6 +133,11 @@ mod tests {
             assert!(changed.iter().zip(&masked).all(|(c, m)| !c || *m), "{place:?}");
             let more = masked.iter().filter(|m| **m).count();
             assert!(more > count && more < count * 2, "{place:?} {count} {more}");
+            let seen: Vec<bool> = scene.only.coverage().iter().map(|c| *c == 0).collect();
+            assert!(seen.iter().zip(&masked).all(|(seen, other)| !seen || !other), "{place:?}");
+            assert!(seen.iter().any(|seen| *seen), "{place:?}");
+            let Area { x0, y0, x1, y1 } = scene.area;
+            assert!(x0 < x1 && x1 <= 100 && y0 < y1 && y1 <= 100, "{:?}", scene.area);
             let tight = set(&product, &ring(90), place, 100, 0).unwrap();
             assert!(tight.mask.kept() > scene.mask.kept());
         }
