@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn every_fill_is_measured_alone_and_with_the_pooling() {
         let ways = ways();
-        assert_eq!(ways.len(), 2 + 5 + 6);
+        assert_eq!(ways.len(), 2 + 5 + 6 + 4);
         assert!(ways.contains(&Way::Masked(Fill::default(), Pooling::Coverage)));
     }
 }

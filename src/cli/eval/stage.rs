@@ -65,15 +65,21 @@ pub(super) fn set(
     let mut pasted = clean.rgb().to_vec();
     paste(&mut pasted, size, &shown, (left, top), |at| outline[at]);
     let covered = grown(&outline, side, (left, top), size, grow);
-    let own: Vec<u8> = silhouette(&clean).iter().map(|&own| if own { 0 } else { 255 }).collect();
+    let mut own: Vec<u8> = silhouette(&clean).iter().map(|&own| u8::from(!own) * 255).collect();
+    if own.iter().all(|&c| c == 255) {
+        // Nothing stands out from its ground: it is all product.
+        own.fill(0);
+    }
     let only: Vec<u8> = own.iter().zip(&covered).map(|(own, other)| *own.max(other)).collect();
-    let whole = Area { x0: 0, y0: 0, x1: size, y1: size };
+    let own = Mask::new(size, size, own)?;
+    let only = Mask::new(size, size, only)?;
     Ok(Scene {
         clean,
         pasted: Picture::from_rgb(size, size, pasted)?,
         mask: Mask::new(size, size, covered)?,
-        only: Mask::new(size, size, only)?,
-        area: Mask::new(size, size, own)?.left().unwrap_or(whole),
+        area: own.left().unwrap_or(Area { x0: 0, y0: 0, x1: size, y1: size }),
+        // Of what is hidden wholly, where it is stays.
+        only: if only.left().is_some() { only } else { own },
     })
 }
 
