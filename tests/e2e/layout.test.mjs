@@ -176,6 +176,15 @@ describe('layout', { skip: missing() ?? false, timeout: 240_000 }, () => {
     await context.close();
   });
 
+  for (const width of [820, 1440]) {
+    test(`at ${width} pixels all tools are there, and none to unfold them`, async () => {
+      const { context, ui } = await open(width, 900);
+      assert.ok(await ui.tool('Eraser').isVisible() && await ui.tool('More tools').isVisible());
+      assert.equal(await ui.tool('Paint, erase and other tools').isVisible(), false);
+      await context.close();
+    });
+  }
+
   test('more results on request, said to a screen reader; scores as numbers only where they are asked for', async () => {
     const { context, page, ui } = await open(1280, 900);
     const first = await idsOf(ui.left);
