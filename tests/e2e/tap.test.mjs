@@ -215,6 +215,8 @@ describe('taps', { skip: missing() ?? false }, () => {
     await box.waitFor();
     const grip = (/** @type {string} */ name) => box.getByRole('button', { name });
     const sides = async () => {
+      // What has changed is drawn with the next frame.
+      await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
       const [at, from, to] = [await box.boundingBox(), await place(0, 0), await place(640, 480)];
       assert.ok(at);
       const scale = (to.x - from.x) / 640;
