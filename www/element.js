@@ -478,8 +478,10 @@ export class LookAlike extends Base {
     if (!aimed) {
       // Someone else has the focus, maybe within a shadow root that lets nobody look in.
       const { ownerDocument } = this;
-      if (![ownerDocument.body, ownerDocument.documentElement, ownerDocument, undefined].includes(/** @type {any} */ (target))) return;
-      const takers = [...inPage].filter((each) => each.ownerDocument === ownerDocument && each.paste === 'page' && each.checkVisibility());
+      const { body, documentElement } = ownerDocument;
+      if (![body, documentElement, ownerDocument, undefined].includes(/** @type {any} */ (target))) return;
+      const here = [...inPage].filter((each) => each.ownerDocument === ownerDocument);
+      const takers = here.filter((each) => each.paste === 'page' && each.checkVisibility());
       if (this !== (inUse && takers.includes(inUse) ? inUse : takers[0])) return;
     }
     if (this.accept(event.clipboardData, aimed)) event.preventDefault();
@@ -508,7 +510,10 @@ function called(why) {
   return Object.assign(new Error(why), { kind: 'aborted' });
 }
 
-/** Whether what is pasted here becomes text; another document's elements are of other classes. @param {EventTarget|undefined} target */
+/**
+ * Whether what is pasted here becomes text. Another document's elements are of other classes.
+ * @param {EventTarget|undefined} target
+ */
 function isForWords(target) {
   const { isContentEditable, matches } = /** @type {Partial<HTMLElement>} */ (target ?? {});
   return isContentEditable

@@ -120,12 +120,14 @@ export class Packed {
     if (this.#way === this.plain) {
       // Not a line that was cut: some hosts answer with a page of their own where there is no such file.
       if (await this.plain.end()) return true;
-      throw new LookalikeError('bad-file', `${path}: ${this.#taken} bytes arrived that are neither gzip nor the whole file; ${ADVICE}`);
+      const why = `${this.#taken} bytes arrived that are neither gzip nor the whole file`;
+      throw new LookalikeError('bad-file', `${path}: ${why}; ${ADVICE}`);
     }
     if (!this.#way || this.#taken < bytes) return false;
     await this.#way.end();
     if (await this.plain.end()) return true;
-    throw new LookalikeError('bad-file', `${path}: it unpacks to less than the ${this.plain.bytes} bytes that the manifest states; ${ADVICE}`);
+    const why = `it unpacks to less than the ${this.plain.bytes} bytes that the manifest states`;
+    throw new LookalikeError('bad-file', `${path}: ${why}; ${ADVICE}`);
   }
 
   drop() {
@@ -170,7 +172,9 @@ class Inflater {
   async take(chunk) {
     try {
       // It waits until the slice before was unpacked and taken.
-      for (let at = 0; at < chunk.length; at += SLICE) await this.#writer.write(/** @type {BufferSource} */ (chunk.subarray(at, at + SLICE)));
+      for (let at = 0; at < chunk.length; at += SLICE) {
+        await this.#writer.write(/** @type {BufferSource} */ (chunk.subarray(at, at + SLICE)));
+      }
     } catch (thrown) {
       throw this.#damaged(thrown);
     }
@@ -193,7 +197,8 @@ class Inflater {
   /** @param {unknown} thrown */
   #damaged(thrown) {
     if (thrown instanceof LookalikeError) return thrown;
-    return new LookalikeError('bad-file', `${this.path}: it cannot be unpacked: cut short, damaged, or with something behind its end; ${ADVICE}`, { cause: thrown });
+    const why = 'it cannot be unpacked: cut short, damaged, or with something behind its end';
+    return new LookalikeError('bad-file', `${this.path}: ${why}; ${ADVICE}`, { cause: thrown });
   }
 }
 

@@ -212,8 +212,8 @@ pub(super) fn lay(cut: &CutOut, ground: &Picture, area: f64, seed: u64) -> Resul
     Ok((scene, Area { x0, y0, x1: x0 + w, y1: y0 + h }))
 }
 
-/// Another product before the lower part of a place, as wide as that and a half, so that it reaches from below over this
-/// share of it.
+/// Another product before the lower part of a place, half as wide again, so that it reaches from
+/// below over this share of it.
 fn hide(scene: &Picture, place: Area, other: &CutOut, share: f64) -> Result<Picture> {
     let (w, h) = (place.x1 - place.x0, place.y1 - place.y0);
     let wide = (w + w / 2).max(1);
